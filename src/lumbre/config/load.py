@@ -1,0 +1,185 @@
+"""Settings from defaults, file, environment and flags; each value knows where it came from."""
+
+import dataclasses
+import difflib
+import hashlib
+import re
+import tomllib
+import types
+import typing
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from lumbre.config.folders import Folders
+from lumbre.config.settings import Settings
+from lumbre.core.errors import BadConfig, UnknownConfigKey
+from lumbre.core.units import parse_bytes
+
+_NOT_SETTINGS = ("LUMBRE_HOME", "LUMBRE_MODELS", "LUMBRE_TEST_")
+_PREFIX = "LUMBRE_"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value came from."""
+
+    layer: Literal["default", "file", "environment", "flag"]
+    where: str
+    """File and line, variable, or flag; empty for a default."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The settings in force, the folders, and the origin of every value."""
+
+    settings: Settings
+    folders: Folders
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+
+    def values(self) -> Iterator[tuple[str, object, Origin]]:
+        """Every key with its value and origin, in the order of the tree."""
+        for key in keys():
+            value: Any = self.settings
+            for name in key.split("."):
+                value = getattr(value, name)
+            yield key, value, self.origins.get(key, Origin("default", ""))
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for equal settings and folders: a household started with others is another."""
+        told = f"{self.settings}|{self.folders.home}|{self.folders.weights}"
+        return hashlib.sha256(told.encode()).hexdigest()[:16]
+
+
+def load(environment: Mapping[str, str], flags: Mapping[str, str] | None = None) -> Config:
+    """Build the configuration once, for the whole program.
+
+    Raises:
+        UnknownConfigKey: a key, variable or flag that names no setting.
+        BadConfig: a value of the wrong kind, or a file that is not TOML.
+    """
+    folders = Folders.of(environment)
+    known = _types()
+    values: dict[str, object] = {}
+    origins: dict[str, Origin] = {}
+    layers = (
+        _from_file(folders.config_file),
+        _from_environment(environment),
+        [(key, value, Origin("flag", f"--set {key}")) for key, value in (flags or {}).items()],
+    )
+    for key, raw, origin in (found for layer in layers for found in layer):
+        if key not in known:
+            raise UnknownConfigKey(key=key, nearest=nearest(key, known), where=origin.where)
+        values[key] = _value(key, raw, known[key], origin)
+        origins[key] = origin
+    return Config(_rebuild(Settings(), values), folders, origins)
+
+
+def keys() -> tuple[str, ...]:
+    """Every key, dotted."""
+    return tuple(_types())
+
+
+def nearest(key: str, known: Sequence[str] | Mapping[str, object]) -> str:
+    """The valid key that looks most like this one."""
+    last = {name.rpartition(".")[2]: name for name in known}
+    close = difflib.get_close_matches(key, list(known), 1, 0.5)
+    tail = difflib.get_close_matches(key.rpartition(".")[2], list(last), 1, 0.6)
+    return close[0] if close else last[tail[0]] if tail else next(iter(known))
+
+
+def _types(cls: type = Settings, prefix: str = "") -> dict[str, Any]:
+    hints = typing.get_type_hints(cls)
+    found: dict[str, Any] = {}
+    for item in dataclasses.fields(cls):
+        kind = hints[item.name]
+        if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+            found |= _types(kind, f"{prefix}{item.name}.")
+        else:
+            found[f"{prefix}{item.name}"] = kind
+    return found
+
+
+def _from_file(path: Path) -> list[tuple[str, object, Origin]]:
+    try:
+        text = path.read_text(encoding="utf-8")
+        table = tomllib.loads(text)
+    except FileNotFoundError:
+        return []
+    except (OSError, ValueError) as error:
+        raise BadConfig(key=path.name, value="", reason=str(error), where=str(path)) from error
+    return [
+        (key, value, Origin("file", f"{path}:{_line(text, key)}")) for key, value in _flat(table)
+    ]
+
+
+def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:
+    for name, value in table.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _line(text: str, key: str) -> int:
+    """The line a key stands on; TOML parsers do not tell."""
+    section = ""
+    for number, line in enumerate(text.splitlines(), start=1):
+        if header := re.match(r"\s*\[\s*([^\[\]]+?)\s*\]", line):
+            section = header[1].replace('"', "") + "."
+        elif (name := re.match(r"\s*([\w.\"-]+)\s*=", line)) and section + name[1] == key:
+            return number
+    return 1
+
+
+def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, object, Origin]]:
+    return [
+        (name[len(_PREFIX) :].lower().replace("__", "."), value, Origin("environment", name))
+        for name, value in sorted(environment.items())
+        if name.startswith(_PREFIX) and not name.startswith(_NOT_SETTINGS)
+    ]
+
+
+def _value(key: str, raw: object, kind: Any, origin: Origin) -> object:
+    """The value a setting takes; text from variables and flags is read as its kind."""
+
+    def refuse(reason: str) -> BadConfig:
+        return BadConfig(key=key, value=raw, reason=reason, where=origin.where)
+
+    options = typing.get_args(kind) if not isinstance(kind, type | types.UnionType) else ()
+    if options:
+        if raw not in options:
+            raise refuse(" | ".join(map(str, options)))
+        return raw
+    if kind is bool:
+        words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+        found = raw if isinstance(raw, bool) else words.get(str(raw).lower())
+        if found is None:
+            raise refuse("true | false")
+        return found
+    if kind is str:
+        if not isinstance(raw, str):
+            raise refuse("text")
+        return raw
+    try:
+        if isinstance(raw, bool):
+            raise TypeError(raw)
+        number = parse_bytes(str(raw)) if key.endswith("_bytes") else kind(typing.cast("Any", raw))
+    except (TypeError, ValueError) as error:
+        raise refuse("12 GiB" if key.endswith("_bytes") else kind.__name__) from error
+    if number < 0 or number != number or (kind is int and isinstance(raw, float)):  # noqa: PLR0124
+        raise refuse(f"{kind.__name__} >= 0")
+    return number
+
+
+def _rebuild(default: Any, values: Mapping[str, object], prefix: str = "") -> Any:
+    changes = {}
+    for item in dataclasses.fields(default):
+        key, current = f"{prefix}{item.name}", getattr(default, item.name)
+        if dataclasses.is_dataclass(current):
+            changes[item.name] = _rebuild(current, values, f"{key}.")
+        elif key in values:
+            changes[item.name] = values[key]
+    return dataclasses.replace(default, **changes)

@@ -1,0 +1,148 @@
+"""Every setting there is, with its default.
+
+The fields below are the only list: the file, the environment, `lumbre config` and
+docs/config.md are all read from it. Sizes may be written "12 GiB"; once inside they are
+bytes. A value the program can find out by itself is 0 or "auto" here.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from lumbre.core.backend import KvType, LoadMode
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """How lumbre speaks to the person."""
+
+    language: Literal["auto", "en", "es", "ru"] = "auto"
+    """auto: by the locale of the terminal."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatModel:
+    """A chat model's place in the household."""
+
+    id: str = ""
+    """Which model; empty: the manifest whose role says so."""
+    context_length: int = 4096
+    """Tokens of its window, never more than the model was trained for."""
+    max_output_tokens: int = 1024
+    temperature: float = 0.7
+    top_p: float = 0.9
+
+
+@dataclass(frozen=True, slots=True)
+class Llm:
+    """The chat models by role."""
+
+    primary: ChatModel = field(default_factory=ChatModel)
+    lightweight: ChatModel = field(default_factory=lambda: ChatModel(temperature=0.4))
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddingModel:
+    """The model that turns text into vectors."""
+
+    id: str = ""
+    """Which model; empty: the manifest with the role embedding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embeddings:
+    """Embedding models."""
+
+    main: EmbeddingModel = field(default_factory=EmbeddingModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What of the machine's memory models may take."""
+
+    max_ram_gb: float = 0.0
+    """Gigabytes for all models together; 0: what is available."""
+    reserve_bytes: int = 512 * 1024**2
+    """Left to the system and other programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """How engines run."""
+
+    prompt_threads: int = 0
+    """Threads that read a prompt; 0: every core we may use."""
+    generation_threads: int = 0
+    """Threads that write an answer; 0: one, more slow each other down on busy cores."""
+    load_mode: LoadMode = "mmap"
+    """mmap shares the file with the system's cache, read keeps it to the process."""
+    extra_buffers: bool = True
+    """A second copy of some quants, faster to read prompts with."""
+    cache_ram_mib: int = 0
+    """Prompt cache of each engine beside its context, MiB."""
+    kv_type: KvType = "f16"
+    """How the context is kept: q8_0 takes half the memory."""
+    start_timeout_s: float = 180.0
+    """How long a model may take to give its first token."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """Who stays loaded."""
+
+    idle_s: float = 300.0
+    """An on_demand model unloads after this long unused, unless its manifest says otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """The process in the background."""
+
+    idle_s: float = 600.0
+    """It ends after this long without a command; never when started by `lumbre serve`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Documents:
+    """How files become passages."""
+
+    passage_characters: int = 1000
+    overlap_characters: int = 200
+    max_file_bytes: int = 512 * 1024**2
+    parse_timeout_s: float = 60.0
+    parse_memory_bytes: int = 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """How questions about documents are answered."""
+
+    passages: int = 3
+    """Passages shown to the model."""
+    max_output_tokens: int = 150
+    temperature: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """How weights arrive."""
+
+    skip_checksum: bool = False
+    connect_timeout_s: float = 5.0
+    stall_timeout_s: float = 30.0
+    """A transfer that brings no byte for this long is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole tree; one section of config.toml a field."""
+
+    interface: Interface = field(default_factory=Interface)
+    llm: Llm = field(default_factory=Llm)
+    embeddings: Embeddings = field(default_factory=Embeddings)
+    memory: Memory = field(default_factory=Memory)
+    worker: Worker = field(default_factory=Worker)
+    pool: Pool = field(default_factory=Pool)
+    household: Household = field(default_factory=Household)
+    documents: Documents = field(default_factory=Documents)
+    answers: Answers = field(default_factory=Answers)
+    weights: Weights = field(default_factory=Weights)

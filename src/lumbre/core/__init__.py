@@ -1,0 +1,1 @@
+"""The words every other part speaks: frozen values and protocols, standard library only."""

@@ -1,0 +1,110 @@
+"""What a kind of engine promises: how to start it, how to reach it, what it can do.
+
+A capability is having the method: an engine that embeds satisfies `Embeds`, and nothing
+else declares it.
+"""
+
+from array import array
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, Protocol, runtime_checkable
+
+from lumbre.core.generation import ChatRequest, Delta
+from lumbre.core.messages import Message
+from lumbre.core.model import Manifest
+
+LoadMode = Literal["mmap", "read"]
+KvType = Literal["f16", "q8_0"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerSettings:
+    """How one worker is to run. The plan's choice, not the model's."""
+
+    context_tokens: int
+    """Of the whole worker; its slots share it."""
+    slots: int = 1
+    """Requests it serves at a time."""
+    prompt_threads: int = 1
+    generation_threads: int = 1
+    load_mode: LoadMode = "mmap"
+    extra_buffers: bool = True
+    """Let the CPU backend keep a second, faster copy of some quants."""
+    cache_ram_mib: int = 0
+    """Prompt cache outside the slots, MiB; the engine's own default is 8 GiB."""
+    kv_type: KvType = "f16"
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How to start a worker: a module of ours, and the one JSON line it reads first.
+
+    The settings go through the child's standard input, so that its key stands neither
+    on a command line nor in an environment. The pipe then stays open: its end is how the
+    child learns that its parent is gone.
+    """
+
+    module: str
+    settings: Mapping[str, object]
+    environment: Mapping[str, str]
+
+
+class Engine(Protocol):
+    """A running engine, connected."""
+
+    async def close(self) -> None:
+        """Give the connection back. Does not stop the worker."""
+        ...
+
+    async def ready(self) -> None:
+        """Return once the engine has produced a real token or vector.
+
+        Raises:
+            EngineRefused: it answered, and not with one.
+        """
+        ...
+
+
+@runtime_checkable
+class Chats(Protocol):
+    """Continues a talk."""
+
+    def chat(self, request: ChatRequest) -> AsyncIterator[Delta]:
+        """The answer in deltas; the last has a `finish`. Closing the iterator frees the slot.
+
+        Raises:
+            PromptTooLong: the engine counted more tokens than its window.
+            EngineRefused: any other error it answered with.
+            WorkerFailed: the connection broke and the answer cannot be resumed.
+        """
+        ...
+
+    async def count(self, messages: Sequence[Message]) -> int:
+        """Tokens of the prompt these messages become, template included."""
+        ...
+
+
+@runtime_checkable
+class Embeds(Protocol):
+    """Turns texts into vectors."""
+
+    async def embed(self, texts: Sequence[str]) -> list["array[float]"]:
+        """One unit-length float32 vector per text, in order."""
+        ...
+
+
+class Backend(Protocol):
+    """A kind of engine. One file each in `lumbre.backends`, found by name."""
+
+    name: str
+
+    def launch(
+        self, manifest: Manifest, files: Mapping[str, Path], settings: WorkerSettings, key: str
+    ) -> Launch:
+        """What to run. `files` are the model's weights by part, verified. Starts nothing."""
+        ...
+
+    def connect(self, manifest: Manifest, url: str, key: str) -> Engine:
+        """An engine for a worker that printed `url`."""
+        ...

@@ -1,0 +1,372 @@
+"""Everything that can go wrong, in three branches by whose move it is.
+
+    LumbreError
+    ├── UsageError             change what was asked
+    │   ├── BadArguments
+    │   ├── BadConfig
+    │   ├── UnknownConfigKey
+    │   ├── BadManifest
+    │   │   ├── ManifestUnreadable
+    │   │   ├── ManifestWrongType
+    │   │   ├── ManifestUnknownField
+    │   │   ├── ManifestMissingField
+    │   │   ├── PathClimbsOut
+    │   │   ├── DuplicateId
+    │   │   ├── PrimaryOnDemand
+    │   │   ├── IdleWithoutOnDemand
+    │   │   ├── ReasoningNotAllowed
+    │   │   ├── NoPrimary
+    │   │   └── SeveralPrimaries
+    │   ├── UnknownModel
+    │   ├── CannotDo
+    │   ├── WeightsMissing
+    │   ├── WrongChecksum
+    │   ├── BadWeights
+    │   ├── ComesWithLumbre
+    │   ├── NeedsConsent
+    │   ├── PromptTooLong
+    │   ├── DocumentUnreadable
+    │   ├── NothingIndexed
+    │   ├── UnknownDocument
+    │   ├── UnknownConversation
+    │   └── HomeNotUsable
+    ├── CapacityError          wait, or choose something smaller
+    │   ├── DoesNotFit
+    │   ├── DiskFull
+    │   └── Stopping
+    └── EngineError            the other side broke
+        ├── WorkerFailed
+        ├── EngineRefused
+        ├── HouseholdFailed
+        ├── HouseholdDied
+        ├── SourceFailed
+        ├── NoSourceDelivered
+        └── StoreDamaged
+
+Each leaf has a `code` that never changes and the facts it must be given; its words,
+a message and a hint with the next command, stand in `words/errors.toml` under that code.
+A test holds this drawing, the classes and the words together.
+"""
+
+from typing import ClassVar
+
+from lumbre.words import Language, say
+
+
+class LumbreError(Exception):
+    """Anything lumbre tells a person went wrong. `facts` go into its words by name."""
+
+    code: ClassVar[str] = ""
+    wants: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, **facts: object) -> None:
+        missing = [name for name in self.wants if name not in facts]
+        if missing:
+            raise TypeError(f"{type(self).__name__} needs {missing}")
+        self.facts = facts
+        super().__init__(facts)
+
+    def message(self, language: Language = "en") -> str:
+        """What went wrong, naming the value."""
+        return say(f"errors.{self.code}.message", language, **self.facts)
+
+    def hint(self, language: Language = "en") -> str:
+        """What to do about it: the next command where there is one."""
+        return say(f"errors.{self.code}.hint", language, **self.facts)
+
+    def __str__(self) -> str:
+        return self.message()
+
+
+class UsageError(LumbreError):
+    """The question has to change."""
+
+
+class CapacityError(LumbreError):
+    """There is no room for it now, or not on this machine."""
+
+
+class EngineError(LumbreError):
+    """Something we rely on broke."""
+
+
+class BadArguments(UsageError):
+    """A command line or a request that cannot be understood."""
+
+    code = "bad_arguments"
+    wants = ("reason",)
+
+
+class BadConfig(UsageError):
+    """A setting whose value cannot be used."""
+
+    code = "bad_config"
+    wants = ("key", "value", "reason", "where")
+
+
+class UnknownConfigKey(UsageError):
+    """A setting that does not exist."""
+
+    code = "unknown_config_key"
+    wants = ("key", "nearest", "where")
+
+
+class BadManifest(UsageError):
+    """A manifest that breaks a rule; each rule is a leaf."""
+
+
+class ManifestUnreadable(BadManifest):
+    """Not YAML, not a mapping, or not readable."""
+
+    code = "manifest_unreadable"
+    wants = ("path", "reason")
+
+
+class ManifestWrongType(BadManifest):
+    """A field holds the wrong kind of value."""
+
+    code = "manifest_wrong_type"
+    wants = ("path", "field", "value", "reason")
+
+
+class ManifestUnknownField(BadManifest):
+    """A field that no manifest has; `metadata` is the place for such."""
+
+    code = "manifest_unknown_field"
+    wants = ("path", "field", "nearest")
+
+
+class ManifestMissingField(BadManifest):
+    """A field that this kind of model must have."""
+
+    code = "manifest_missing_field"
+    wants = ("path", "field")
+
+
+class PathClimbsOut(BadManifest):
+    """A weights path that leaves the weights folder."""
+
+    code = "path_climbs_out"
+    wants = ("path", "value")
+
+
+class DuplicateId(BadManifest):
+    """Two manifests with one id."""
+
+    code = "duplicate_id"
+    wants = ("path", "id", "other")
+
+
+class PrimaryOnDemand(BadManifest):
+    """A primary loads at start; it cannot be on_demand."""
+
+    code = "primary_on_demand"
+    wants = ("path", "id")
+
+
+class IdleWithoutOnDemand(BadManifest):
+    """Only on_demand models unload when idle."""
+
+    code = "idle_without_on_demand"
+    wants = ("path", "id")
+
+
+class ReasoningNotAllowed(BadManifest):
+    """Reasoning modes belong to optional_moe models, planners and judges."""
+
+    code = "reasoning_not_allowed"
+    wants = ("path", "id")
+
+
+class NoPrimary(BadManifest):
+    """A household without a primary."""
+
+    code = "no_primary"
+    wants = ("path",)
+
+
+class SeveralPrimaries(BadManifest):
+    """A household with more than one primary and no word on which."""
+
+    code = "several_primaries"
+    wants = ("path", "ids")
+
+
+class UnknownModel(UsageError):
+    """No model has this id, role or capability."""
+
+    code = "unknown_model"
+    wants = ("name", "known")
+
+
+class CannotDo(UsageError):
+    """The model exists but cannot do this kind of work."""
+
+    code = "cannot_do"
+    wants = ("model", "what")
+
+
+class WeightsMissing(UsageError):
+    """The model's files are not here yet."""
+
+    code = "weights_missing"
+    wants = ("model",)
+
+
+class WrongChecksum(UsageError):
+    """The bytes are not the ones the manifest names."""
+
+    code = "wrong_checksum"
+    wants = ("model", "path", "expected", "found")
+
+
+class BadWeights(UsageError):
+    """A weights file whose header cannot be believed."""
+
+    code = "bad_weights"
+    wants = ("path", "reason")
+
+
+class ComesWithLumbre(UsageError):
+    """Weights inside an installed package are neither pulled nor removed."""
+
+    code = "comes_with_lumbre"
+    wants = ("model",)
+
+
+class NeedsConsent(UsageError):
+    """A question had to be asked and there was nobody to answer it."""
+
+    code = "needs_consent"
+    wants = ("what",)
+
+
+class PromptTooLong(UsageError):
+    """What was asked is longer than the model's window."""
+
+    code = "prompt_too_long"
+    wants = ("model", "prompt_tokens", "window_tokens")
+
+
+class DocumentUnreadable(UsageError):
+    """A file that gives no text; `why` is a code of words/docs.toml."""
+
+    code = "document_unreadable"
+    wants = ("document", "reason")
+
+
+class NothingIndexed(UsageError):
+    """A question about documents before any was added."""
+
+    code = "nothing_indexed"
+    wants = ("where",)
+
+
+class UnknownDocument(UsageError):
+    """A document that was never added."""
+
+    code = "unknown_document"
+    wants = ("document",)
+
+
+class UnknownConversation(UsageError):
+    """Nothing to continue."""
+
+    code = "unknown_conversation"
+
+
+class HomeNotUsable(UsageError):
+    """The folder lumbre keeps its things in cannot be written or is unfit."""
+
+    code = "home_not_usable"
+    wants = ("path", "reason")
+
+
+class DoesNotFit(CapacityError):
+    """The model needs more memory than the machine can give now."""
+
+    code = "does_not_fit"
+    wants = (
+        "model",
+        "need_bytes",
+        "weights_bytes",
+        "repack_bytes",
+        "kv_bytes",
+        "overhead_bytes",
+        "available_bytes",
+    )
+
+
+class DiskFull(CapacityError):
+    """Not enough room on the disk."""
+
+    code = "disk_full"
+    wants = ("path", "need_bytes", "free_bytes")
+
+
+class Stopping(CapacityError):
+    """The household is closing and takes no more questions."""
+
+    code = "stopping"
+
+
+class WorkerFailed(EngineError):
+    """A worker did not become ready, or died. `log` is where its words are kept."""
+
+    code = "worker_failed"
+    wants = ("model", "reason", "log")
+
+
+class EngineRefused(EngineError):
+    """An engine answered with an error of its own."""
+
+    code = "engine_refused"
+    wants = ("model", "reason")
+
+
+class HouseholdFailed(EngineError):
+    """The background process did not start, or gave an answer nobody understands."""
+
+    code = "household_failed"
+    wants = ("reason", "log")
+
+
+class HouseholdDied(EngineError):
+    """The background process went away in the middle of an answer."""
+
+    code = "household_died"
+    wants = ("pid", "log")
+
+
+class SourceFailed(EngineError):
+    """One source of weights did not deliver."""
+
+    code = "source_failed"
+    wants = ("source", "reason")
+
+
+class NoSourceDelivered(EngineError):
+    """Every source of a model's weights was tried."""
+
+    code = "no_source_delivered"
+    wants = ("model", "tried")
+
+
+class StoreDamaged(EngineError):
+    """The database is not one this version can read."""
+
+    code = "store_damaged"
+    wants = ("path", "reason")
+
+
+def leaves(branch: type[LumbreError] = LumbreError) -> list[type[LumbreError]]:
+    """Every error that can be raised, in the order of the drawing."""
+    below = branch.__subclasses__()
+    if not below:
+        return [branch]
+    return [leaf for sub in below for leaf in leaves(sub)]
+
+
+def by_code(code: str) -> type[LumbreError] | None:
+    """The leaf with this code, for an error that came over a wire."""
+    return next((leaf for leaf in leaves() if leaf.code == code), None)

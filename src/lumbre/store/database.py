@@ -1,0 +1,132 @@
+"""Keep what lumbre knows in one SQLite file that survives kill -9 and upgrades.
+
+A part that owns tables hands in a `Schema`: its migrations, oldest first, never edited
+once released. The store runs those that are missing, one transaction each, and remembers
+the count by part. Write-ahead logging lets readers go on while one writer writes.
+"""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import apsw
+
+from lumbre.core.errors import StoreDamaged
+
+_WAIT_MS = 30_000
+"""How long one process waits for another's transaction before it is an error."""
+
+_APPLICATION_ID = 0x6C756D62
+"""SQLite's mark of whose file this is: "lumb" in ASCII."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The tables of one part, as the list of steps that made them."""
+
+    part: str
+    migrations: tuple[str, ...]
+    """SQL scripts; step n brings the part to version n + 1."""
+
+
+class Store:
+    """One SQLite file, opened once per thread.
+
+    Raises:
+        StoreDamaged: not a database, another program's, or written by a newer lumbre.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._threads = threading.local()
+        self._opened: list[apsw.Connection] = []
+        self._lock = threading.Lock()
+        self._check_owner()
+
+    def connection(self) -> apsw.Connection:
+        """This thread's connection, for reading."""
+        found: apsw.Connection | None = getattr(self._threads, "connection", None)
+        if found is None:
+            found = self._threads.connection = self._open()
+        return found
+
+    @contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """One transaction that holds the right to write; all of it lands, or none."""
+        connection = self.connection()
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield connection
+        except BaseException:
+            connection.execute("ROLLBACK")
+            raise
+        connection.execute("COMMIT")
+
+    def bring(self, schema: Schema) -> None:
+        """Make a part's tables as new as this program.
+
+        Raises:
+            StoreDamaged: the file is newer than this program.
+        """
+        with self.writing() as connection:
+            connection.execute(
+                "CREATE TABLE IF NOT EXISTS schema_versions"
+                " (part TEXT PRIMARY KEY, version INTEGER NOT NULL) STRICT"
+            )
+            version = self.version(schema.part)
+            if version > len(schema.migrations):
+                raise StoreDamaged(
+                    path=self.path,
+                    reason=f"{schema.part} is version {version}, this program knows"
+                    f" {len(schema.migrations)}",
+                )
+            for step in schema.migrations[version:]:
+                for _ in connection.execute(step):
+                    pass
+            connection.execute(
+                "INSERT INTO schema_versions VALUES (?1, ?2)"
+                " ON CONFLICT (part) DO UPDATE SET version = ?2",
+                (schema.part, len(schema.migrations)),
+            )
+
+    def version(self, part: str) -> int:
+        """How many steps of a part this file has seen; 0 when none."""
+        row = self.connection().execute(
+            "SELECT version FROM schema_versions WHERE part = ?", (part,)
+        )
+        return next((int(version) for (version,) in row), 0)
+
+    def close(self) -> None:
+        """Close every thread's connection. No transaction may be open."""
+        with self._lock:
+            for connection in self._opened:
+                connection.close()
+            self._opened.clear()
+            self._threads = threading.local()
+
+    def _open(self) -> apsw.Connection:
+        try:
+            connection = apsw.Connection(str(self.path))
+            connection.set_busy_timeout(_WAIT_MS)
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+                connection.execute(f"PRAGMA {pragma}")
+        except apsw.Error as error:
+            raise StoreDamaged(path=self.path, reason=str(error)) from error
+        with self._lock:
+            self._opened.append(connection)
+        return connection
+
+    def _check_owner(self) -> None:
+        connection = self.connection()
+        try:
+            ((owner,),) = connection.execute("PRAGMA application_id")
+            ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema")
+            if owner not in (0, _APPLICATION_ID) or (owner == 0 and tables):
+                raise StoreDamaged(path=self.path, reason="it belongs to another program")
+            if owner == 0:
+                connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
+        except apsw.Error as error:
+            raise StoreDamaged(path=self.path, reason=str(error)) from error
+        self.path.chmod(0o600)
