@@ -1,0 +1,361 @@
+"""What to do next: state and event in, state and effects out. Pure.
+
+No clock, no process, no lock: the loop in `pool.py` owns those. Memory counts from the
+moment a start is decided until the worker was seen gone, so what is committed never
+exceeds what there is, not even while workers change over. A lease names a worker, not a
+model: one on a dead worker is not one on its successor. Every ticket gets one answer.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Phase = Literal["starting", "ready", "stopping"]
+Refusal = Literal["does_not_fit", "failed", "stopping"]
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a model asks for and how it may be treated."""
+
+    need_bytes: int
+    slots: int = 1
+    idle_s: float | None = None
+    """Stops after this long unused; None: stays (an eager model)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A request waiting for a lease."""
+
+    id: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """A worker process and who uses it."""
+
+    worker: int
+    """Which process, not which model."""
+    model: str
+    terms: Terms
+    phase: Phase = "starting"
+    leases: frozenset[int] = frozenset()
+    """Tickets that hold one."""
+    idle_since: float = 0.0
+    held_bytes: int = 0
+    """Memory it was last seen to hold that nobody else could have."""
+
+    @property
+    def is_idle(self) -> bool:
+        return self.phase == "ready" and not self.leases
+
+    @property
+    def unseen_bytes(self) -> int:
+        """What it may still take of the memory that looks available."""
+        return max(0, self.terms.need_bytes - self.held_bytes)
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything a decision looks at."""
+
+    now: float = 0.0
+    available_bytes: int = 0
+    """As last seen; what workers hold is no longer in it."""
+    cap_bytes: int | None = None
+    """The most all workers together may be promised."""
+    workers: Mapping[int, Resident] = field(default_factory=dict)
+    queue: tuple[Ticket, ...] = ()
+    """Oldest first."""
+    terms: Mapping[str, Terms] = field(default_factory=dict)
+    next_worker: int = 1
+    closing: bool = False
+
+    @property
+    def committed_bytes(self) -> int:
+        """Promised to workers that are not yet gone."""
+        return sum(worker.terms.need_bytes for worker in self.workers.values())
+
+    @property
+    def free_bytes(self) -> int:
+        """What a new worker may be promised."""
+        free = self.available_bytes - sum(w.unseen_bytes for w in self.workers.values())
+        if self.cap_bytes is not None:
+            free = min(free, self.cap_bytes - self.committed_bytes)
+        return free
+
+
+# Events: what happened.
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Somebody wants a lease on a model."""
+
+    ticket: Ticket
+    terms: Terms
+
+
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """The one who asked no longer waits; a lease it may already have comes back."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Released:
+    """A lease came back."""
+
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A worker gave its first token."""
+
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A worker's process was seen gone: asked to stop, failed to start, or died.
+
+    Memory is read after the process was reaped: free is what was seen free.
+    """
+
+    worker: int
+    available_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Saw:
+    """Memory and time, read together. `held_bytes` by worker."""
+
+    now: float
+    available_bytes: int
+    held_bytes: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """The household takes no more questions; those in hand are finished."""
+
+
+Event = Asked | Cancelled | Released | Started | Gone | Saw | Closed
+
+
+# Effects: what to do.
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Start a process for a model."""
+
+    worker: int
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End a process; `Gone` follows when it is seen gone."""
+
+    worker: int
+    why: Literal["idle", "room", "closing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Answer a ticket: it has a lease on this worker."""
+
+    ticket: int
+    worker: int
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Answer a ticket: no. `worker` is the one whose failure is the reason."""
+
+    ticket: int
+    model: str
+    why: Refusal
+    worker: int | None = None
+    free_bytes: int = 0
+
+
+Effect = Start | Stop | Grant | Refuse
+
+
+def decide(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
+    """The next state, and what to do to get there."""
+    state, first = _take(state, event)
+    state, granted = _grant(state)
+    state, placed = _place(state)
+    state, idled = _idle(state)
+    return state, (*first, *granted, *placed, *idled)
+
+
+def _take(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
+    """Write down what happened."""
+    match event:
+        case Asked(ticket) if state.closing:
+            return state, (Refuse(ticket.id, ticket.model, "stopping"),)
+        case Asked(ticket, terms):
+            return replace(
+                state,
+                queue=(*state.queue, ticket),
+                terms={**state.terms, ticket.model: terms},
+            ), ()
+        case Cancelled(ticket) | Released(ticket):
+            return _without(state, ticket), ()
+        case Started(worker) if worker in state.workers:
+            resident = state.workers[worker]
+            if resident.phase != "starting":
+                return state, ()
+            return _put(state, replace(resident, phase="ready", idle_since=state.now)), ()
+        case Gone(worker, available_bytes) if worker in state.workers:
+            seen = replace(state, available_bytes=available_bytes)
+            return _lose(seen, state.workers[worker])
+        case Saw(now, available_bytes, held):
+            workers = {
+                number: replace(resident, held_bytes=held.get(number, resident.held_bytes))
+                for number, resident in state.workers.items()
+            }
+            return replace(state, now=now, available_bytes=available_bytes, workers=workers), ()
+        case Closed():
+            refused = tuple(Refuse(t.id, t.model, "stopping") for t in state.queue)
+            return replace(state, closing=True, queue=()), refused
+        case _:  # news of a worker that is already gone
+            return state, ()
+
+
+def _lose(state: State, resident: Resident) -> tuple[State, tuple[Effect, ...]]:
+    """Forget a process. Those who waited for one that broke are told; nothing restarts alone."""
+    workers = {n: w for n, w in state.workers.items() if n != resident.worker}
+    state = replace(state, workers=workers)
+    if resident.phase == "stopping":
+        return state, ()
+    told = [ticket for ticket in state.queue if ticket.model == resident.model]
+    state = replace(state, queue=tuple(t for t in state.queue if t.model != resident.model))
+    return state, tuple(Refuse(t.id, t.model, "failed", resident.worker) for t in told)
+
+
+def _grant(state: State) -> tuple[State, tuple[Effect, ...]]:
+    """Hand out free slots, oldest ticket first.
+
+    A worker that an older ticket is waiting to see gone gets no new leases, so that
+    nobody waits for ever behind a model that is always in use.
+    """
+    effects: list[Effect] = []
+    waiting: list[Ticket] = []
+    spared: set[int] = set()
+    for ticket in state.queue:
+        resident = _of_model(state, ticket.model)
+        if (
+            resident is not None
+            and resident.phase == "ready"
+            and resident.worker not in spared
+            and len(resident.leases) < resident.terms.slots
+        ):
+            leases = resident.leases | {ticket.id}
+            state = _put(state, replace(resident, leases=leases))
+            effects.append(Grant(ticket.id, resident.worker))
+            continue
+        if resident is None and not spared:
+            spared = set(_victims(state, state.terms[ticket.model].need_bytes))
+        waiting.append(ticket)
+    return replace(state, queue=tuple(waiting)), tuple(effects)
+
+
+def _place(state: State) -> tuple[State, tuple[Effect, ...]]:
+    """Start what is waited for, oldest first; nobody loads past one who waits for memory."""
+    effects: list[Effect] = []
+    for ticket in state.queue:
+        if _of_model(state, ticket.model) is not None:
+            continue
+        need_bytes = state.terms[ticket.model].need_bytes
+        if need_bytes <= state.free_bytes:
+            worker = state.next_worker
+            resident = Resident(worker, ticket.model, state.terms[ticket.model])
+            state = replace(_put(state, resident), next_worker=worker + 1)
+            effects.append(Start(worker, ticket.model))
+            continue
+        if need_bytes > state.free_bytes + state.committed_bytes:
+            free_bytes = max(0, state.free_bytes + state.committed_bytes)
+            told = [t for t in state.queue if t.model == ticket.model]
+            state = replace(state, queue=tuple(t for t in state.queue if t not in told))
+            effects += [Refuse(t.id, t.model, "does_not_fit", free_bytes=free_bytes) for t in told]
+            continue
+        for worker in _victims(state, need_bytes):
+            resident = state.workers[worker]
+            if resident.is_idle:
+                state = _put(state, replace(resident, phase="stopping"))
+                effects.append(Stop(worker, "room"))
+        break
+    return state, tuple(effects)
+
+
+def _idle(state: State) -> tuple[State, tuple[Effect, ...]]:
+    """Stop what has been unused for its time, or at once when closing."""
+    effects: list[Effect] = []
+    for resident in tuple(state.workers.values()):
+        if state.closing and resident.phase != "stopping" and not resident.leases:
+            why: Literal["idle", "closing"] = "closing"
+        elif (
+            resident.is_idle
+            and resident.terms.idle_s is not None
+            and state.now - resident.idle_since >= resident.terms.idle_s
+        ):
+            why = "idle"
+        else:
+            continue
+        state = _put(state, replace(resident, phase="stopping"))
+        effects.append(Stop(resident.worker, why))
+    return state, tuple(effects)
+
+
+def _victims(state: State, need_bytes: int) -> list[int]:
+    """Workers whose end makes room for `need_bytes`: only as many as needed.
+
+    Those already stopping count first; then idle before busy, on_demand before eager,
+    longest unused before freshly used.
+    """
+    missing = need_bytes - state.free_bytes
+    chosen: list[int] = []
+    if missing <= 0:
+        return chosen
+    order = sorted(
+        state.workers.values(),
+        key=lambda w: (
+            w.phase != "stopping",
+            not w.is_idle,
+            w.terms.idle_s is None,
+            w.idle_since,
+            w.worker,
+        ),
+    )
+    for resident in order:
+        if missing <= 0:
+            break
+        missing -= resident.terms.need_bytes
+        chosen.append(resident.worker)
+    return chosen
+
+
+def _of_model(state: State, model: str) -> Resident | None:
+    return next((w for w in state.workers.values() if w.model == model), None)
+
+
+def _put(state: State, resident: Resident) -> State:
+    return replace(state, workers={**state.workers, resident.worker: resident})
+
+
+def _without(state: State, ticket: int) -> State:
+    """Take a ticket out, wherever it is: waiting, or holding a lease."""
+    for resident in state.workers.values():
+        if ticket in resident.leases:
+            leases = resident.leases - {ticket}
+            state = _put(state, replace(resident, leases=leases, idle_since=state.now))
+    return replace(state, queue=tuple(t for t in state.queue if t.id != ticket))
