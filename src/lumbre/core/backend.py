@@ -5,7 +5,7 @@ else declares it.
 """
 
 from array import array
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
@@ -70,8 +70,9 @@ class Engine(Protocol):
 class Chats(Protocol):
     """Continues a talk."""
 
-    def chat(self, request: ChatRequest) -> AsyncIterator[Delta]:
-        """The answer in deltas; the last has a `finish`. Closing the iterator frees the slot.
+    def chat(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
+        """The answer in deltas; the last has a `finish`. Closing the generator frees the slot:
+        `async with aclosing(engine.chat(...))`, for a `break` alone closes nothing in time.
 
         Raises:
             PromptTooLong: the engine counted more tokens than its window.

@@ -31,9 +31,19 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptProgress:
+    """How far the engine has read the prompt, before the first word comes."""
+
+    read_tokens: int
+    total_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
 class Delta:
     """One step of a stream. The last one has a `finish`, and `usage` where the engine counts."""
 
     text: str = ""
     finish: Finish | None = None
     usage: Usage | None = None
+    progress: PromptProgress | None = None
+    """Of the reading, in steps without text before the first that has some."""

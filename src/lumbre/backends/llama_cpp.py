@@ -1,0 +1,202 @@
+"""Runs GGUF models with llama.cpp, each in a worker of its own."""
+
+from array import array
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+from lumbre.backends.wire import Wire
+from lumbre.core.backend import Engine, Launch, WorkerSettings
+from lumbre.core.errors import EngineRefused, WorkerFailed
+from lumbre.core.generation import ChatRequest, Delta, Finish, PromptProgress, Usage
+from lumbre.core.messages import Message
+from lumbre.core.model import Manifest
+
+BATCH_TOKENS = 256
+"""Prompt tokens read between two looks at whether the caller is still there."""
+QUIET = {
+    "OMP_WAIT_POLICY": "PASSIVE",
+    "GGML_NO_BACKTRACE": "1",
+    "HF_HUB_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+}
+"""PASSIVE: threads that wait for each other sleep. Spinning, two of them on one busy core
+were 12 times slower. GGML_NO_BACKTRACE: a failed assertion would start gdb on us."""
+_FINISHES: Mapping[str, Finish] = {"stop": "stop", "length": "length", "tool_calls": "stop"}
+
+
+class LlamaCpp:
+    """llama.cpp's server, compiled into xllamacpp."""
+
+    name = "llama_cpp"
+
+    def launch(
+        self, manifest: Manifest, files: Mapping[str, Path], settings: WorkerSettings, key: str
+    ) -> Launch:
+        """The worker of this model."""
+        embeds = is_embedder(manifest)
+        return Launch(
+            module="lumbre.workers.llama",
+            settings={
+                "path": str(files["weights"]),
+                "key": key,
+                "context_tokens": settings.context_tokens,
+                "slots": settings.slots,
+                "prompt_threads": settings.prompt_threads,
+                "generation_threads": settings.generation_threads,
+                "load_mode": settings.load_mode,
+                "extra_buffers": settings.extra_buffers,
+                "cache_ram_mib": settings.cache_ram_mib,
+                "kv_type": settings.kv_type,
+                "adapters": [str(files["adapter"])] if "adapter" in files else [],
+                "embedding": embeds,
+                # an embedder reads a text in one batch or not at all
+                "batch_tokens": settings.context_tokens if embeds else BATCH_TOKENS,
+            },
+            environment=QUIET,
+        )
+
+    def connect(self, manifest: Manifest, url: str, key: str) -> Engine:
+        """An engine that chats, or one that embeds, as the manifest's role says."""
+        wire = Wire(manifest.id, url, key)
+        if is_embedder(manifest):
+            return EmbeddingEngine(wire)
+        adapters = any(file.part == "adapter" for file in manifest.weights)
+        return ChatEngine(wire, adapters=1 if adapters else 0)
+
+
+class _Served:
+    """What both kinds share."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._window_tokens: int | None = None
+
+    @property
+    def window_tokens(self) -> int:
+        """Tokens of one slot, prompt and answer together. Known once `ready` has returned."""
+        if self._window_tokens is None:
+            raise RuntimeError("the window is known once the engine is ready")
+        return self._window_tokens
+
+    async def close(self) -> None:
+        await self._wire.close()
+
+    async def count_text(self, text: str) -> int:
+        """Tokens of a bare text, without template or begin and end marks."""
+        answer = await self._wire.post("/tokenize", {"content": text, "add_special": False})
+        return len(answer["tokens"])
+
+    async def _look(self) -> None:
+        props = await self._wire.get("/props")
+        self._window_tokens = int(props["default_generation_settings"]["n_ctx"])
+
+
+class ChatEngine(_Served):
+    """A worker that continues a talk."""
+
+    def __init__(self, wire: Wire, adapters: int = 0) -> None:
+        super().__init__(wire)
+        self._lora = [{"id": index, "scale": 1.0} for index in range(adapters)]
+
+    async def ready(self) -> None:
+        await self._look()
+        hello = ChatRequest(messages=(Message("user", "."),), max_output_tokens=1, temperature=0.0)
+        tokens = 0
+        async with aclosing(self.chat(hello)) as deltas:
+            async for delta in deltas:
+                tokens = delta.usage.output_tokens if delta.usage else tokens
+        if tokens < 1:
+            raise EngineRefused(model=self._wire.model, reason="no token came")
+
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
+        """Always a stream: a request that is not one runs to its end even when nobody waits.
+
+        While a prompt is read the engine notices that the caller is gone only where it
+        writes, hence `return_progress`.
+        """
+        finish: Finish | None = None
+        usage: Usage | None = None
+        async with aclosing(
+            self._wire.stream("/v1/chat/completions", self._body(request))
+        ) as events:
+            async for event in events:
+                if progress := event.get("prompt_progress"):
+                    yield Delta(progress=_progress(progress))
+                if event.get("usage"):
+                    usage = _usage(event["usage"])
+                for choice in event.get("choices", ()):
+                    if text := choice["delta"].get("content"):
+                        yield Delta(text=text)
+                    if choice.get("finish_reason"):
+                        finish = _FINISHES.get(choice["finish_reason"], "stop")
+        if finish is None:
+            raise WorkerFailed(model=self._wire.model, reason="an answer without an end", log="")
+        yield Delta(finish=finish, usage=usage)
+
+    async def count(self, messages: Sequence[Message]) -> int:
+        body = {"messages": _messages(messages)}
+        answer = await self._wire.post("/v1/chat/completions/input_tokens", body)
+        return int(answer["input_tokens"])
+
+    def _body(self, request: ChatRequest) -> dict[str, object]:
+        body: dict[str, object] = {
+            "messages": _messages(request.messages),
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "return_progress": True,
+            "max_tokens": request.max_output_tokens,
+            "temperature": request.temperature,
+            "top_p": request.top_p,
+            "cache_prompt": True,
+        }
+        if request.seed is not None:
+            body["seed"] = request.seed
+        if request.stop:
+            body["stop"] = list(request.stop)
+        if self._lora:  # never left out: llama.cpp #26207 would reuse another adapter's cache
+            body["lora"] = self._lora
+        return body
+
+
+class EmbeddingEngine(_Served):
+    """A worker that turns texts into vectors."""
+
+    async def ready(self) -> None:
+        await self._look()
+        await self.embed(["."])
+
+    async def embed(self, texts: Sequence[str]) -> list["array[float]"]:
+        """One unit-length vector per text: the mean over its tokens.
+
+        Raises:
+            PromptTooLong: a text over the window; nothing is cut.
+        """
+        return await self._wire.embed(texts)
+
+
+def is_embedder(manifest: Manifest) -> bool:
+    """Whether a GGUF is loaded to embed: it then does not chat."""
+    return manifest.role == "embedding" or manifest.embedding is True
+
+
+def _messages(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [{"role": message.role, "content": message.text} for message in messages]
+
+
+def _usage(counts: Mapping[str, Any]) -> Usage:
+    details = counts.get("prompt_tokens_details") or {}
+    return Usage(
+        prompt_tokens=int(counts["prompt_tokens"]),
+        cached_tokens=int(details.get("cached_tokens", 0)),
+        output_tokens=int(counts["completion_tokens"]),
+    )
+
+
+def _progress(counts: Mapping[str, Any]) -> PromptProgress:
+    return PromptProgress(read_tokens=int(counts["processed"]), total_tokens=int(counts["total"]))
+
+
+backend = LlamaCpp()

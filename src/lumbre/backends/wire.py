@@ -1,0 +1,224 @@
+"""Talks to an engine over HTTP on this machine, in the dialect of llama.cpp's server.
+
+Every worker speaks it: JSON requests under a bearer key, answers as JSON or as server-sent
+events, errors as `{"error": {...}}`. What aiohttp raises is translated here and nowhere else.
+"""
+
+import base64
+import codecs
+import json
+import re
+from array import array
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+
+from lumbre.core.errors import EngineRefused, LumbreError, PromptTooLong, WorkerFailed
+
+_KEPT_S = 4.0
+"""Shorter than the server's own 5 s. Source: its header `Keep-Alive: timeout=5, max=100`."""
+_CONNECT_S = 5.0
+_TEXTS_AT_A_TIME = 64
+_TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large.*batch size: (\d+)")
+"""Source: llama.cpp tools/server/server-context.cpp, an input over the physical batch."""
+
+
+class Events:
+    """Server-sent events out of bytes cut anywhere: each one's data, parsed."""
+
+    def __init__(self) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._rest = ""
+        self.is_done = False
+        """The end was said, not just reached."""
+
+    def feed(self, data: bytes) -> list[dict[str, Any]]:
+        """The events that end within these bytes.
+
+        Raises:
+            ValueError: data that is not JSON.
+        """
+        *lines, self._rest = (self._rest + self._decoder.decode(data)).split("\n")
+        found: list[dict[str, Any]] = []
+        for line in lines:
+            name, _, value = line.rstrip("\r").partition(":")
+            if name == "data" and value.strip() == "[DONE]":
+                self.is_done = True
+            elif name == "data":
+                found.append(json.loads(value))
+            elif name == "error":
+                found.append({"error": json.loads(value)})
+        return found
+
+
+class Wire:
+    """A connection to one engine: made at its first use, given back by `close`."""
+
+    def __init__(self, model: str, url: str, key: str) -> None:
+        self.model = model
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {key}"}
+        self._session: aiohttp.ClientSession | None = None
+
+    async def close(self) -> None:
+        """Close every connection; a stream still running on one ends."""
+        if self._session is not None:
+            session, self._session = self._session, None
+            await session.close()
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """Ask for JSON.
+
+        Raises:
+            EngineRefused: answered with an error, or with something else than JSON.
+            WorkerFailed: no answer came.
+        """
+        return await self._json("GET", path, None)
+
+    async def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        """Send JSON, get JSON. A caller that leaves is not noticed by the engine: short work only.
+
+        Raises: as `get`, and
+            PromptTooLong: the engine counted more tokens than it has room for.
+        """
+        return await self._json("POST", path, body)
+
+    async def stream(
+        self, path: str, body: Mapping[str, object]
+    ) -> AsyncGenerator[dict[str, Any], None]:
+        """Send JSON, get events. Closing the generator closes the connection at once.
+
+        Raises: as `post`, also in mid-stream.
+        """
+        response = await self._open("POST", path, body)
+        events = Events()
+        try:
+            await self._check(response)
+            async for data in response.content.iter_any():
+                for event in events.feed(data):
+                    if "error" in event:
+                        raise self._refusal(response.status, event)
+                    yield event
+            if not events.is_done:
+                raise self._failed("the stream broke off")
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise self._failed(_words(error)) from error
+        except ValueError as error:
+            raise EngineRefused(model=self.model, reason=f"not an event: {error}") from error
+        finally:
+            response.close()
+
+    async def embed(self, texts: Sequence[str]) -> list["array[float]"]:
+        """One float32 vector per text, in order, by `/v1/embeddings`.
+
+        Raises: as `post`.
+        """
+        vectors: list[array[float]] = []
+        for start in range(0, len(texts), _TEXTS_AT_A_TIME):
+            some = list(texts[start : start + _TEXTS_AT_A_TIME])
+            answer = await self.post("/v1/embeddings", {"input": some, "encoding_format": "base64"})
+            try:
+                rows = sorted(answer["data"], key=lambda row: row["index"])
+                vectors.extend(_vector(row["embedding"]) for row in rows)
+            except (KeyError, TypeError, ValueError) as error:
+                raise EngineRefused(model=self.model, reason=f"not vectors: {error}") from error
+        if len(vectors) != len(texts):
+            reason = f"{len(vectors)} vectors for {len(texts)} texts"
+            raise EngineRefused(model=self.model, reason=reason)
+        return vectors
+
+    async def _json(
+        self, method: str, path: str, body: Mapping[str, object] | None
+    ) -> dict[str, Any]:
+        response = await self._open(method, path, body)
+        try:
+            await self._check(response)
+            answer = json.loads(await response.read())
+        except (aiohttp.ClientError, TimeoutError) as error:
+            response.close()
+            raise self._failed(_words(error)) from error
+        except ValueError as error:
+            raise EngineRefused(model=self.model, reason=f"not JSON: {error}") from error
+        finally:
+            response.release()
+        if not isinstance(answer, dict):
+            raise EngineRefused(model=self.model, reason="not a JSON object")
+        return answer
+
+    async def _open(
+        self, method: str, path: str, body: Mapping[str, object] | None
+    ) -> aiohttp.ClientResponse:
+        """Send a request; once more where a kept connection had been closed meanwhile.
+
+        The server closes a connection after 100 requests or 5 idle seconds, which may
+        cross with our request. Then no byte of an answer comes, and nothing was begun. A
+        connection of our own making that breaks is the engine's end, and is not retried.
+        """
+        while True:
+            trace = SimpleNamespace(is_reused=False)
+            try:
+                return await self._sessions().request(
+                    method, self._url + path, json=body, trace_request_ctx=trace
+                )
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if not trace.is_reused:
+                    raise self._failed(_words(error)) from error
+            except (aiohttp.ClientError, TimeoutError) as error:
+                raise self._failed(_words(error)) from error
+
+    def _sessions(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            reuse = aiohttp.TraceConfig()
+            reuse.on_connection_reuseconn.append(_note_reuse)
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
+                headers=self._headers,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=[reuse],
+                trust_env=False,
+            )
+        return self._session
+
+    async def _check(self, response: aiohttp.ClientResponse) -> None:
+        if response.status == 200:
+            return
+        raw = await response.read()
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            body = {"error": {"message": raw[:200].decode(errors="replace")}}
+        raise self._refusal(response.status, body)
+
+    def _refusal(self, status: int, body: object) -> LumbreError:
+        error = body.get("error") if isinstance(body, dict) else None
+        facts: dict[str, Any] = error if isinstance(error, dict) else {"message": str(error)}
+        message = str(facts.get("message") or f"HTTP {status}")
+        counts = (facts.get("n_prompt_tokens"), facts.get("n_ctx"))
+        if found := _TOO_LARGE.search(message):
+            counts = (int(found[1]), int(found[2]))
+        elif facts.get("type") != "exceed_context_size_error":
+            return EngineRefused(model=self.model, reason=message)
+        return PromptTooLong(model=self.model, prompt_tokens=counts[0], window_tokens=counts[1])
+
+    def _failed(self, reason: str) -> WorkerFailed:
+        return WorkerFailed(model=self.model, reason=reason, log="")
+
+
+async def _note_reuse(_session: object, context: SimpleNamespace, _params: object) -> None:
+    context.trace_request_ctx.is_reused = True
+
+
+def _vector(encoded: object) -> "array[float]":
+    vector = array("f")
+    if isinstance(encoded, str):
+        vector.frombytes(base64.b64decode(encoded, validate=True))
+    else:
+        vector.extend(encoded)  # type: ignore[arg-type]
+    return vector
+
+
+def _words(error: Exception) -> str:
+    return str(error) or type(error).__name__
