@@ -6,6 +6,7 @@ import os
 import secrets
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from lumbre.core.backend import Launch
@@ -143,10 +144,8 @@ async def _end(process: asyncio.subprocess.Process, grace_s: float) -> None:
     try:
         await asyncio.wait_for(process.wait(), grace_s)
     except TimeoutError:
-        try:
+        with suppress(ProcessLookupError):
             process.kill()
-        except ProcessLookupError:
-            pass
         await process.wait()
 
 

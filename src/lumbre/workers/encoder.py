@@ -9,8 +9,9 @@ way llama.cpp refuses one, so nothing is ever cut in silence.
 import base64
 import hmac
 import json
+import sys
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
 
@@ -97,39 +98,41 @@ class Handler(BaseHTTPRequestHandler):
     name: ClassVar[str]
 
     def do_GET(self) -> None:
-        answers = {
-            "/health": {"status": "ok"},
-            "/props": {"default_generation_settings": {"n_ctx": self.encoder.window_tokens}},
-            "/v1/models": {"object": "list", "data": [{"id": self.name, "object": "model"}]},
-        }
-        if self.path != "/health" and not self._knows_the_key():
-            self._say(
-                401, {"error": {"code": 401, "type": "authentication_error", "message": "no key"}}
-            )
-        elif self.path in answers:
-            self._say(200, answers[self.path])
-        else:
-            self._say(
-                404, {"error": {"code": 404, "type": "not_found_error", "message": self.path}}
-            )
+        self._answer(self._got)
 
     def do_POST(self) -> None:
-        try:
-            body = self._body()
-            if not self._knows_the_key():
-                raise Refused(401, "authentication_error", "no key")
-            if self.path != "/v1/embeddings":
-                raise Refused(404, "not_found_error", self.path)
-            self._say(200, self._embeddings(body))
-        except Refused as refused:
-            self._say(refused.status, refused.body)
+        self._answer(self._posted)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Requests are nobody's business."""
 
-    def _knows_the_key(self) -> bool:
+    def _answer(self, work: Callable[[], dict[str, object]]) -> None:
+        try:
+            self._say(200, work())
+        except Refused as refused:
+            self._say(refused.status, refused.body)
+
+    def _got(self) -> dict[str, object]:
+        if self.path == "/health":
+            return {"status": "ok"}
+        self._check_key()
+        if self.path == "/props":
+            return {"default_generation_settings": {"n_ctx": self.encoder.window_tokens}}
+        if self.path == "/v1/models":
+            return {"object": "list", "data": [{"id": self.name, "object": "model"}]}
+        raise Refused(404, "not_found_error", self.path)
+
+    def _posted(self) -> dict[str, object]:
+        body = self._body()
+        self._check_key()
+        if self.path != "/v1/embeddings":
+            raise Refused(404, "not_found_error", self.path)
+        return self._embeddings(body)
+
+    def _check_key(self) -> None:
         given = (self.headers.get("Authorization") or "").encode("latin-1", "replace")
-        return hmac.compare_digest(given, b"Bearer " + self.key)
+        if not hmac.compare_digest(given, b"Bearer " + self.key):
+            raise Refused(401, "authentication_error", "no key, or a wrong one")
 
     def _body(self) -> bytes:
         try:
@@ -172,8 +175,6 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that hangs up is no news; anything else goes to the log."""
-        import sys
-
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)  # type: ignore[arg-type]
 

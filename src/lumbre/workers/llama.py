@@ -1,4 +1,4 @@
-"""A worker that serves one GGUF model with llama.cpp's own server, on a loopback port of its own."""
+"""A worker that serves one GGUF model with llama.cpp's own server, on loopback."""
 
 from collections.abc import Mapping
 from typing import Any
