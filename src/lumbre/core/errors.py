@@ -15,13 +15,17 @@
     │   │   ├── PrimaryOnDemand
     │   │   ├── IdleWithoutOnDemand
     │   │   ├── ReasoningNotAllowed
+    │   │   ├── CapabilityMissing
     │   │   ├── NoPrimary
-    │   │   └── SeveralPrimaries
+    │   │   ├── SeveralPrimaries
+    │   │   └── ManifestInTheWay
     │   ├── UnknownModel
     │   ├── CannotDo
     │   ├── WeightsMissing
     │   ├── WrongChecksum
     │   ├── BadWeights
+    │   ├── SplitWeights
+    │   ├── NoChatTemplate
     │   ├── ComesWithLumbre
     │   ├── NeedsConsent
     │   ├── PromptTooLong
@@ -178,6 +182,13 @@ class ReasoningNotAllowed(BadManifest):
     wants = ("path", "id")
 
 
+class CapabilityMissing(BadManifest):
+    """A role promises what the capabilities do not hold."""
+
+    code = "capability_missing"
+    wants = ("path", "id", "role", "capability")
+
+
 class NoPrimary(BadManifest):
     """A household without a primary."""
 
@@ -190,6 +201,13 @@ class SeveralPrimaries(BadManifest):
 
     code = "several_primaries"
     wants = ("path", "ids")
+
+
+class ManifestInTheWay(BadManifest):
+    """A manifest its owner changed stands where a shipped one would go."""
+
+    code = "manifest_in_the_way"
+    wants = ("path", "household")
 
 
 class UnknownModel(UsageError):
@@ -225,6 +243,20 @@ class BadWeights(UsageError):
 
     code = "bad_weights"
     wants = ("path", "reason")
+
+
+class SplitWeights(UsageError):
+    """One piece of weights that were cut into several files."""
+
+    code = "split_weights"
+    wants = ("path", "pieces")
+
+
+class NoChatTemplate(UsageError):
+    """Weights that continue text and do not know how to talk."""
+
+    code = "no_chat_template"
+    wants = ("path", "role")
 
 
 class ComesWithLumbre(UsageError):

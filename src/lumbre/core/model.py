@@ -157,6 +157,7 @@ class Tensor:
     kind: str
     """Its quantisation: F32, Q4_K, Q8_0 ..."""
     offset_bytes: int
+    """From the beginning of the file."""
     size_bytes: int
 
 
@@ -180,6 +181,8 @@ class Facts:
     chat_template: str | None
     tensors: tuple[Tensor, ...]
     file_bytes: int
+    kv_heads_by_layer: tuple[int, ...] = ()
+    """Where layers differ; `kv_heads` is then the largest. Empty where all are alike."""
 
     @property
     def tensors_bytes(self) -> int:

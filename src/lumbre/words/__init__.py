@@ -29,6 +29,24 @@ def say(key: str, language: Language, /, **facts: object) -> str:
     return sentences(part)[name][language].format_map(written)
 
 
+class Sentence(str):
+    """A sentence that goes into another one before its reader's language is known.
+
+    It is its English text to anything that only wants a string; `say` writes it in the
+    language of the sentence around it.
+    """
+
+    __slots__ = ("facts", "key")
+
+    key: str
+    facts: Mapping[str, object]
+
+    def __new__(cls, key: str, /, **facts: object) -> "Sentence":
+        self = super().__new__(cls, say(key, "en", **facts))
+        self.key, self.facts = key, facts
+        return self
+
+
 @cache
 def sentences(part: str) -> Mapping[str, Mapping[str, str]]:
     """Every sentence of a part: name -> language -> text with {places}."""
@@ -69,6 +87,8 @@ def number(value: float, language: Language, digits: int = 1) -> str:
 
 
 def _written(fact: str, value: object, language: Language) -> object:
+    if isinstance(value, Sentence):
+        return say(value.key, language, **value.facts)
     if isinstance(value, int | float) and not isinstance(value, bool):
         if fact.endswith("_bytes"):
             return size(value, language)
