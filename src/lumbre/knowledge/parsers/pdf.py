@@ -1,0 +1,71 @@
+"""PDF files, page by page."""
+
+from typing import TYPE_CHECKING
+
+from lumbre.core.document import Parsed, Span
+from lumbre.core.errors import DocumentUnreadable
+from lumbre.knowledge.tidy import tidy
+
+if TYPE_CHECKING:
+    import pypdfium2
+
+ENDINGS = (".pdf",)
+
+_HYPHEN = "\ufffe"
+"""What PDFium puts in place of a hyphen at a line's end and the line break after it.
+
+Source: pdfium core/fpdftext/cpdf_textpage.cpp; seen with pypdfium2 5.15.
+"""
+
+
+def parse(data: bytes) -> Parsed:
+    """The text of the pages, each ending in a line break but the last."""
+    import pypdfium2
+    import pypdfium2.raw
+
+    if not data.strip():
+        raise DocumentUnreadable(document="", reason="empty")
+    try:
+        document = pypdfium2.PdfDocument(data)
+    except pypdfium2.PdfiumError as error:
+        locked = error.err_code == pypdfium2.raw.FPDF_ERR_PASSWORD
+        reason = "encrypted" if locked else "damaged"
+        raise DocumentUnreadable(document="", reason=reason) from error
+    try:
+        texts = [_text_of(document, index) for index in range(len(document))]
+    finally:
+        document.close()
+    if not any(text.strip() for text in texts):
+        raise DocumentUnreadable(document="", reason="no_text")
+    return joined(texts)
+
+
+def joined(texts: list[str]) -> Parsed:
+    """Pages as one text: contiguous spans over the whole of it."""
+    spans = []
+    position = 0
+    for number, text in enumerate(texts, start=1):
+        length = len(text) + (number < len(texts))
+        spans.append(Span(position, position + length))
+        position += length
+    return Parsed("\n".join(texts), tuple(spans))
+
+
+def _text_of(document: "pypdfium2.PdfDocument", index: int) -> str:
+    import pypdfium2
+
+    try:
+        page = document[index]
+    except pypdfium2.PdfiumError:
+        return ""  # one broken page does not take the others with it
+    try:
+        textpage = page.get_textpage()
+        try:
+            text = textpage.get_text_range()
+        finally:
+            textpage.close()
+    except pypdfium2.PdfiumError:
+        return ""
+    finally:
+        page.close()
+    return tidy(text.replace(_HYPHEN, "-\n"))

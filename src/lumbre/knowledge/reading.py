@@ -1,0 +1,141 @@
+"""Get the text of files through a child process that is killed when it hangs.
+
+One child reads many files, for its start costs more than most of them. When it dies or
+is killed, the file it had is the one reported, and the next file gets a new child.
+"""
+
+import asyncio
+import json
+import os
+import stat
+import sys
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from lumbre.core.document import Parsed, Span
+from lumbre.core.errors import DocumentUnreadable
+from lumbre.knowledge import parsers
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one file may cost."""
+
+    timeout_s: float = 60.0
+    memory_bytes: int = 1024**3
+    file_bytes: int = 512 * 1024**2
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFile:
+    """A file's text and the hash of the very bytes it came from."""
+
+    parsed: Parsed
+    sha256: str
+
+
+class Reader:
+    """Reads files one at a time. A context manager; leaving it ends the child."""
+
+    def __init__(self, limits: Limits = Limits()) -> None:
+        self.limits = limits
+        self._child: Process | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._end_child()
+
+    async def read(self, path: Path) -> ReadFile:
+        """The text of a file. Cancelled, it kills the child.
+
+        Raises:
+            DocumentUnreadable: `reason` names a sentence of words/docs.toml. `sha256` is
+                among its facts where the bytes were read.
+        """
+        module = parsers.module_for(path)
+        reason = refusal(path, self.limits.file_bytes) or (None if module else "kind")
+        if reason:
+            raise DocumentUnreadable(document=str(path), reason=reason)
+        try:
+            answer = await asyncio.wait_for(
+                self._ask({"path": str(path), "module": module}), self.limits.timeout_s
+            )
+        except TimeoutError as error:
+            await self._end_child()
+            raise DocumentUnreadable(document=str(path), reason="slow") from error
+        except BaseException:
+            await self._end_child()
+            raise
+        if answer is None:
+            await self._end_child()
+            raise DocumentUnreadable(document=str(path), reason="crashed")
+        if "reason" in answer:
+            raise DocumentUnreadable(document=str(path), **answer)
+        pages = tuple(Span(start, end) for start, end in answer["pages"])
+        return ReadFile(Parsed(answer["text"], pages), answer["sha256"])
+
+    async def _ask(self, question: dict[str, object]) -> dict[str, Any] | None:
+        """The child's answer, None when it died."""
+        child = self._child = self._child or await self._start()
+        assert child.stdin
+        assert child.stdout
+        try:
+            child.stdin.write(json.dumps(question).encode() + b"\n")
+            await child.stdin.drain()
+            line = await child.stdout.readline()
+        except (BrokenPipeError, ConnectionResetError):
+            return None
+        answer: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
+        return answer
+
+    async def _start(self) -> Process:
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "lumbre.workers.parse",
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=DEVNULL,
+            limit=self.limits.memory_bytes,
+        )
+        assert child.stdin
+        settings = {"parsers": parsers.__name__, "memory_bytes": self.limits.memory_bytes}
+        child.stdin.write(json.dumps(settings).encode() + b"\n")
+        return child
+
+    async def _end_child(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        if child.returncode is None:
+            child.kill()
+        assert child.stdin
+        child.stdin.close()
+        await child.wait()
+
+
+def refusal(path: Path, largest_bytes: int) -> str | None:
+    """Why a file need not even be opened, as a name of words/docs.toml."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return "missing"
+    except OSError:
+        return "permission"
+    if not stat.S_ISREG(status.st_mode):
+        return "kind"
+    if not os.access(path, os.R_OK):
+        return "permission"
+    if status.st_size == 0:
+        return "empty"
+    return "large" if status.st_size > largest_bytes else None
