@@ -12,6 +12,8 @@ WINDOW_TOKENS = 2048
 """Where the plan names no window: the model has none of its own, and memory grows with a text
 (20 kB a token)."""
 
+_TEXTS_AT_A_TIME = 64
+
 
 class Encoder:
     """USE multilingual v3: 512 numbers for a sentence, on numpy alone."""
@@ -76,7 +78,7 @@ class EncoderEngine:
         Raises:
             PromptTooLong: a text over the window; nothing is cut.
         """
-        return await self._wire.embed(texts)
+        return await self._wire.embed(texts, _TEXTS_AT_A_TIME)
 
 
 backend = Encoder()

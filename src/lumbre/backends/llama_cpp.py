@@ -13,8 +13,8 @@ from lumbre.core.generation import ChatRequest, Delta, Finish, PromptProgress, U
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
 
-BATCH_TOKENS = 256
-"""Prompt tokens read between two looks at whether the caller is still there."""
+CONTEXT_TOKENS = 512
+"""Where neither plan nor manifest names a context."""
 QUIET = {
     "OMP_WAIT_POLICY": "PASSIVE",
     "GGML_NO_BACKTRACE": "1",
@@ -24,6 +24,7 @@ QUIET = {
 }
 """PASSIVE: threads that wait for each other sleep. Spinning, two of them on one busy core
 were 12 times slower. GGML_NO_BACKTRACE: a failed assertion would start gdb on us."""
+_TEXTS_AT_A_TIME = 16
 _FINISHES: Mapping[str, Finish] = {"stop": "stop", "length": "length", "tool_calls": "stop"}
 
 
@@ -37,12 +38,13 @@ class LlamaCpp:
     ) -> Launch:
         """The worker of this model."""
         embeds = is_embedder(manifest)
+        context_tokens = settings.context_tokens or manifest.context_length or CONTEXT_TOKENS
         return Launch(
             module="lumbre.workers.llama",
             settings={
                 "path": str(files["weights"]),
                 "key": key,
-                "context_tokens": settings.context_tokens,
+                "context_tokens": context_tokens,
                 "slots": settings.slots,
                 "prompt_threads": settings.prompt_threads,
                 "generation_threads": settings.generation_threads,
@@ -53,7 +55,7 @@ class LlamaCpp:
                 "adapters": [str(files["adapter"])] if "adapter" in files else [],
                 "embedding": embeds,
                 # an embedder reads a text in one batch or not at all
-                "batch_tokens": settings.context_tokens if embeds else BATCH_TOKENS,
+                "batch_tokens": context_tokens if embeds else settings.batch_tokens,
             },
             environment=QUIET,
         )
@@ -174,7 +176,7 @@ class EmbeddingEngine(_Served):
         Raises:
             PromptTooLong: a text over the window; nothing is cut.
         """
-        return await self._wire.embed(texts)
+        return await self._wire.embed(texts, _TEXTS_AT_A_TIME)
 
 
 def is_embedder(manifest: Manifest) -> bool:

@@ -20,7 +20,9 @@ from lumbre.core.errors import EngineRefused, LumbreError, PromptTooLong, Worker
 _KEPT_S = 4.0
 """Shorter than the server's own 5 s. Source: its header `Keep-Alive: timeout=5, max=100`."""
 _CONNECT_S = 5.0
-_TEXTS_AT_A_TIME = 64
+_SILENCE_S = 180.0
+"""An engine that is reading a prompt says how far it is after every batch, and is held for
+stuck when it says nothing for so long; one batch of the largest models takes half of it."""
 _TOO_LARGE = re.compile(r"input \((\d+) tokens\) is too large.*batch size: (\d+)")
 """Source: llama.cpp tools/server/server-context.cpp, an input over the physical batch."""
 
@@ -56,8 +58,9 @@ class Events:
 class Wire:
     """A connection to one engine: made at its first use, given back by `close`."""
 
-    def __init__(self, model: str, url: str, key: str) -> None:
+    def __init__(self, model: str, url: str, key: str, silence_s: float = _SILENCE_S) -> None:
         self.model = model
+        self._silence_s = silence_s
         self._url = url
         self._headers = {"Authorization": f"Bearer {key}"}
         self._session: aiohttp.ClientSession | None = None
@@ -110,14 +113,16 @@ class Wire:
         finally:
             response.close()
 
-    async def embed(self, texts: Sequence[str]) -> list["array[float]"]:
+    async def embed(self, texts: Sequence[str], at_a_time: int) -> list["array[float]"]:
         """One float32 vector per text, in order, by `/v1/embeddings`.
+
+        A caller that leaves is noticed between two requests of `at_a_time` texts.
 
         Raises: as `post`.
         """
         vectors: list[array[float]] = []
-        for start in range(0, len(texts), _TEXTS_AT_A_TIME):
-            some = list(texts[start : start + _TEXTS_AT_A_TIME])
+        for start in range(0, len(texts), at_a_time):
+            some = list(texts[start : start + at_a_time])
             answer = await self.post("/v1/embeddings", {"input": some, "encoding_format": "base64"})
             try:
                 rows = sorted(answer["data"], key=lambda row: row["index"])
@@ -174,7 +179,9 @@ class Wire:
             reuse.on_connection_reuseconn.append(_note_reuse)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=_KEPT_S),
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_S),
+                timeout=aiohttp.ClientTimeout(
+                    total=None, sock_connect=_CONNECT_S, sock_read=self._silence_s
+                ),
                 headers=self._headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 trace_configs=[reuse],

@@ -34,6 +34,9 @@ class WorkerSettings:
     cache_ram_mib: int = 0
     """Prompt cache outside the slots, MiB; the engine's own default is 8 GiB."""
     kv_type: KvType = "f16"
+    batch_tokens: int = 64
+    """Prompt tokens read between two looks at whether the caller is still there. On a CPU a
+    larger batch reads no faster (64 to 512: within 5 %) and costs memory."""
 
 
 @dataclass(frozen=True, slots=True)

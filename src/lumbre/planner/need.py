@@ -1,7 +1,7 @@
 """How many bytes a worker will hold once loaded and with a full context. Pure.
 
-The first form: the header's formula. It is checked against the measured size of real
-workers (tests/planner), and is never to say less.
+The first form: a formula on the header. It is held against the measured size of real
+workers (tests/workers/test_memory.py), and is never to say less.
 """
 
 from lumbre.core.backend import WorkerSettings
@@ -9,36 +9,45 @@ from lumbre.core.machine import Need
 from lumbre.core.model import Facts, Tensor
 
 MIB = 2**20
-OVERHEAD_BYTES = 100 * MIB
-"""Python, tokenizer, sampler, compute buffers. Source: measured with xllamacpp b11549 at a
-batch of 256 tokens: about 51 MiB at a vocabulary of 49k, 100 MiB at 152k."""
+LEAST_OVERHEAD_BYTES = 100 * MIB
+_BASE_BYTES = 48 * MIB
+_BYTES_PER_WORD = 512
+"""Source of both: PSS less file, copy and cache, measured with xllamacpp b11549 at a batch of
+64 tokens: 50 MiB at a vocabulary of 49,152, 94 MiB at 151,936; a tenth added."""
 _ELEMENT_BYTES = {"f16": 2.0, "q8_0": 34 / 32}
 _CONTEXT_STEP_TOKENS = 256
-"""Source: llama.cpp pads each sequence's cache, GGML_PAD(n_ctx, 256) in llama-context.cpp."""
-_REPACKED = frozenset({"Q4_0", "Q4_K", "IQ4_NL"})
-"""Source: ggml/src/ggml-cpu/repack.cpp ggml_repack_get_optimal_repack_type, the AVX2 branches."""
-_REPACK_ROWS = 8
+"""Source: llama.cpp src/llama-context.cpp, GGML_PAD(n_ctx, 256)."""
+_TABLE = "token_embd.weight"
+_OUTPUT = "output.weight"
+_REPACKED = frozenset({"Q4_0", "Q4_K", "IQ4_NL", "MXFP4"})
+_REPACKED_ON_ARM = _REPACKED | {"Q5_K", "Q6_K", "Q8_0", "Q1_0"}
+"""Source: llama.cpp ggml/src/ggml-cpu/repack.cpp, ggml_repack_get_optimal_repack_type: its
+branches for AVX2, and for NEON with the dot product."""
+_ARM = frozenset({"aarch64", "arm64"})
 
 
-def need(facts: Facts, settings: WorkerSettings) -> Need:
-    """Bytes of a llama.cpp worker on the CPU, for models with plain attention."""
-    repack_bytes = repacked_bytes(facts) if settings.extra_buffers else 0
+def need(
+    facts: Facts, settings: WorkerSettings, *, embeds: bool = False, processor: str = "x86_64"
+) -> Need:
+    """Bytes of a llama.cpp worker on the CPU, for models with plain attention.
+
+    `processor` is named as `platform.machine()` does; an adapter's file comes on top.
+    """
     return Need(
         weights_bytes=facts.file_bytes,
-        # read, not mapped: what is rewritten is not kept a second time
-        repack_bytes=repack_bytes if settings.load_mode == "mmap" else 0,
+        repack_bytes=copied_bytes(facts, settings, processor),
         kv_bytes=kv_bytes(facts, settings),
-        overhead_bytes=OVERHEAD_BYTES + settings.cache_ram_mib * MIB,
+        overhead_bytes=overhead_bytes(facts, settings, embeds=embeds),
     )
 
 
 def need_of_files(total_file_bytes: int, resident_bytes: int | None = None) -> Need:
-    """Bytes of a worker without a formula: its files, or what its manifest says it holds."""
+    """Bytes of a worker without a formula: what its manifest says it holds, else its files."""
     return Need(
         weights_bytes=total_file_bytes if resident_bytes is None else resident_bytes,
         repack_bytes=0,
         kv_bytes=0,
-        overhead_bytes=OVERHEAD_BYTES,
+        overhead_bytes=LEAST_OVERHEAD_BYTES,
     )
 
 
@@ -46,24 +55,55 @@ def kv_bytes(facts: Facts, settings: WorkerSettings) -> int:
     """Bytes of the key-value cache: layers x kv_heads x (key + value) x context x element.
 
     Source: llama.cpp's log, exact in 12 of 12 settings tried (no sliding window, no latent
-    attention).
+    attention); its slots share one cache.
     """
-    asked_tokens = settings.context_tokens or facts.context_length
-    context_tokens = -(-asked_tokens // _CONTEXT_STEP_TOKENS) * _CONTEXT_STEP_TOKENS
+    tokens = _context_tokens(facts, settings)
     width = facts.layers * facts.kv_heads * (facts.key_length + facts.value_length)
-    return round(width * context_tokens * _ELEMENT_BYTES[settings.kv_type])
+    return round(width * tokens * _ELEMENT_BYTES[settings.kv_type])
 
 
-def repacked_bytes(facts: Facts) -> int:
-    """Bytes of the tensors the CPU backend writes a second time, rows interleaved for speed."""
-    return sum(tensor.size_bytes for tensor in facts.tensors if _is_repacked(tensor))
+def copied_bytes(facts: Facts, settings: WorkerSettings, processor: str = "x86_64") -> int:
+    """Bytes that stand in memory twice because the CPU backend rewrites them for speed.
+
+    A mapped file stays whole beside the copy of its matrices; a file that is read keeps
+    none of them twice. A table of words that is multiplied with as well (no matrix of
+    output) is needed in both forms either way.
+    """
+    if not settings.extra_buffers:
+        return 0
+    kinds = _REPACKED_ON_ARM if processor.lower() in _ARM else _REPACKED
+    repacked = [tensor for tensor in facts.tensors if _can_be_repacked(tensor, kinds)]
+    is_tied = all(tensor.name != _OUTPUT for tensor in facts.tensors)
+    table = sum(tensor.size_bytes for tensor in repacked if tensor.name == _TABLE and is_tied)
+    others = sum(tensor.size_bytes for tensor in repacked if tensor.name != _TABLE)
+    return table + (others if settings.load_mode == "mmap" else 0)
 
 
-def _is_repacked(tensor: Tensor) -> bool:
-    """A matrix that is multiplied with; the table that words are looked up in is not."""
-    return (
-        tensor.kind in _REPACKED
-        and len(tensor.shape) >= 2
-        and tensor.shape[1] % _REPACK_ROWS == 0
-        and not tensor.name.startswith("token_embd")
-    )
+def overhead_bytes(facts: Facts, settings: WorkerSettings, *, embeds: bool = False) -> int:
+    """Bytes for Python, tokenizer, sampler, compute buffers and the prompt cache it may fill."""
+    tokens = _context_tokens(facts, settings)
+    batch_tokens = tokens if embeds else min(tokens, settings.batch_tokens)
+    standing = _BASE_BYTES + _BYTES_PER_WORD * facts.vocabulary
+    computing = _compute_bytes(facts, tokens, batch_tokens)
+    return max(LEAST_OVERHEAD_BYTES, standing + computing) + settings.cache_ram_mib * MIB
+
+
+def _compute_bytes(facts: Facts, context_tokens: int, batch_tokens: int) -> int:
+    """4 x batch x (2 x feed_forward + 7.5 x embedding) + 2 x batch x context.
+
+    Source: fitted on SmolLM2's 12 logged compute buffers, within 0.6 MiB.
+    """
+    matrices = [t.shape for t in facts.tensors if len(t.shape) > 1 and t.name.startswith("blk.")]
+    widest = max((max(shape[:2]) for shape in matrices), default=facts.embedding_length)
+    per_token = 4 * (2 * widest + 7.5 * facts.embedding_length) + 2 * context_tokens
+    return round(batch_tokens * per_token)
+
+
+def _context_tokens(facts: Facts, settings: WorkerSettings) -> int:
+    asked_tokens = settings.context_tokens or facts.context_length
+    return -(-asked_tokens // _CONTEXT_STEP_TOKENS) * _CONTEXT_STEP_TOKENS
+
+
+def _can_be_repacked(tensor: Tensor, kinds: frozenset[str]) -> bool:
+    rows = tensor.shape[1] if len(tensor.shape) > 1 else 1
+    return tensor.kind in kinds and rows % 8 == 0

