@@ -37,6 +37,7 @@
     ├── CapacityError          wait, or choose something smaller
     │   ├── DoesNotFit
     │   ├── DiskFull
+    │   ├── BeingPulled
     │   └── Stopping
     └── EngineError            the other side broke
         ├── WorkerFailed
@@ -334,6 +335,13 @@ class DiskFull(CapacityError):
 
     code = "disk_full"
     wants = ("path", "need_bytes", "free_bytes")
+
+
+class BeingPulled(CapacityError):
+    """Another lumbre is writing the model's files."""
+
+    code = "being_pulled"
+    wants = ("model",)
 
 
 class Stopping(CapacityError):

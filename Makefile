@@ -1,0 +1,53 @@
+# make setup   a virtual environment with lumbre and what its tests need
+# make demo    fetch the models, read examples/documents, answer three questions
+# make test    check, then every test (fetches the weights the tests run on)
+# make check   format, lint, types, layers, documentation
+# make bench   the figures, written to benchmarks/results
+#
+# Needs Python 3.11 or newer, its venv module, and make. Nothing is installed outside .venv.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.stamp
+HOUSEHOLD ?= starter
+DEMO := $(BIN)/lumbre
+# Everything that is not a long run of text from pip
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: setup demo test check bench weights docs clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "lumbre needs Python 3.11 or newer; set PYTHON=python3.12 or the like")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing into $(VENV) ..."
+	@$(PIP) install --upgrade 'pip>=25.1' 2>&1 | grep -v '^WARNING: Location' >&2 || true
+	@$(PIP) install --editable . --group dev 2>$(VENV)/pip.log || { cat $(VENV)/pip.log >&2; exit 1; }
+	@touch $@
+
+demo: setup
+	@$(BIN)/python examples/demo.py --household $(HOUSEHOLD)
+
+weights: setup
+	@$(DEMO) models pull primary --yes
+	@$(DEMO) models pull smollm2-135m-instruct-q4_1 --yes
+
+test: check weights
+	@$(BIN)/python -m pytest -q
+
+check: setup
+	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/python -m pytest -q tests/architecture tests/docs
+
+docs: setup
+	@$(BIN)/python docs/generate.py
+
+bench: setup weights
+	@$(BIN)/python benchmarks/run.py
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,97 @@
+"""Show an answer as it comes: the words, then what they stand on."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lumbre.cli.render import Moving
+from lumbre.cli.session import Session
+
+if TYPE_CHECKING:
+    from lumbre.cli.attach import Client
+
+
+def ask(
+    session: Session,
+    client: "Client",
+    question: str,
+    *,
+    docs: tuple[str, ...] = (),
+    model: str | None = None,
+    conversation: str | int | None = None,
+) -> Iterator[dict[str, Any]]:
+    """The events of one answer."""
+    body = {
+        "question": question,
+        "docs": [absolute(path) for path in docs] or None,
+        "model": model,
+        "conversation": conversation,
+        "language": session.language,
+        "client_pid": os.getpid(),
+    }
+    return client.stream("/lumbre/ask", {k: v for k, v in body.items() if v is not None})
+
+
+def show(session: Session, events: Iterator[dict[str, Any]]) -> dict[str, Any]:
+    """Print the words as they come, then citations and figures; the last event."""
+    last: dict[str, Any] = {}
+    spoken = False
+    with Moving() as moving, closing(events):  # type: ignore[type-var]
+        for event in events:
+            last = event
+            match event["event"]:
+                case "phase":
+                    moving.show(_phase(session, event))
+                case "text":
+                    moving.clear()
+                    spoken = True
+                    sys.stdout.write(event["text"])
+                    sys.stdout.flush()
+    if spoken:
+        print()
+    foot(session, last["answer"])
+    return last
+
+
+def foot(session: Session, answer: Mapping[str, Any]) -> None:
+    """Citations, what was left out, and what it took."""
+    for citation in answer["citations"]:
+        facts = dict(citation, document=shown(citation["document"]), quote=_line(citation["quote"]))
+        page = "citation_page" if citation["page"] else "citation"
+        session.print(f"ask.{page}", **{k: facts[k] for k in ("id", "document", "page", "quote")})
+    for left in answer["prompt"]["left_out"]:
+        session.note("ask.left_out", **left)
+    session.note(
+        "ask.summary",
+        model=answer["model"],
+        first_token_s=answer["timing"]["first_token_s"],
+        total_s=answer["timing"]["total_s"],
+        peak_bytes=answer["memory"]["peak_bytes"],
+    )
+
+
+def absolute(path: str) -> str:
+    """As the household keeps paths: absolute, whoever's folder it runs in."""
+    return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - resolves ".." without links
+
+
+def shown(path: str) -> str:
+    """A path as short as it can be said here."""
+    here = os.path.relpath(path)
+    return here if not here.startswith("..") else path
+
+
+def _phase(session: Session, event: Mapping[str, Any]) -> str:
+    if event["name"] == "reading" and event.get("total_tokens"):
+        return session.say(
+            "ask.reading", read_tokens=event["read_tokens"], total_tokens=event["total_tokens"]
+        )
+    name = event["name"] if event["name"] in ("loading", "retrieving") else "thinking"
+    return session.say(f"ask.{name}", model=event.get("model", ""))
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())

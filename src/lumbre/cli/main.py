@@ -1,0 +1,127 @@
+"""`lumbre`: find the verb, run it, and turn whatever went wrong into one line and a hint.
+
+A new command is one new file in `cli/verbs/`, found by name; its line in `--help` and the
+help of its options are sentences of `words/cli.toml`. Nothing heavy is imported here.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from lumbre.cli import verb
+from lumbre.cli.session import Session, split_globals
+from lumbre.core.errors import (
+    BadArguments,
+    CapacityError,
+    DoesNotFit,
+    EngineError,
+    HomeNotUsable,
+    LumbreError,
+    NoSourceDelivered,
+    SourceFailed,
+    StoreDamaged,
+    UsageError,
+)
+from lumbre.words import Language, language_of, say
+
+EXIT_CODES: dict[type[LumbreError], int] = {
+    DoesNotFit: 3,
+    SourceFailed: 1,
+    NoSourceDelivered: 1,
+    StoreDamaged: 1,
+    HomeNotUsable: 1,
+    CapacityError: 1,
+    EngineError: 4,
+    UsageError: 2,
+}
+"""0 done, 2 usage, 3 does not fit, 4 an engine failed, 130 interrupted, 1 anything else.
+The first class an error is an instance of decides."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit status."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    language = _language(given)
+    as_json = "--json" in given
+    try:
+        rest, flags = split_globals(given)
+        session = Session(os.environ, flags)
+        language = session.language
+        outcome = verb.Lumbre(name="lumbre").main(
+            args=rest, prog_name="lumbre", standalone_mode=False, obj=session
+        )
+        sys.stdout.flush()
+        return outcome if isinstance(outcome, int) else 0
+    except LumbreError as error:
+        return _fail(error, language, as_json)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.UsageError as error:
+        return _fail(_arguments(error, language), language, as_json)
+    except (KeyboardInterrupt, click.Abort):
+        print("", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        return _output_gone()
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        return _fail(BadArguments(reason=error.strerror or str(error)), language, as_json, 1)
+
+
+def exit_code(error: LumbreError) -> int:
+    """The status a command ends with."""
+    return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+
+
+def _fail(error: LumbreError, language: Language, as_json: bool, code: int | None = None) -> int:
+    if as_json:
+        told = {
+            "code": error.code,
+            "message": error.message(language),
+            "hint": error.hint(language),
+        }
+        print(json.dumps({"error": told}, ensure_ascii=False), file=sys.stderr)
+    else:
+        print(say("cli.error", language, message=error.message(language)), file=sys.stderr)
+        print(say("cli.hint", language, hint=error.hint(language)), file=sys.stderr)
+    return exit_code(error) if code is None else code
+
+
+def _arguments(error: click.UsageError, language: Language) -> BadArguments:
+    """click's own complaint, in our words."""
+    match error:
+        case click.NoSuchOption():
+            reason = say("cli.no_such_option", language, option=error.option_name)
+        case click.MissingParameter():
+            name = error.param.make_metavar(error.ctx) if error.param and error.ctx else "?"
+            reason = say("cli.missing", language, name=name)
+        case click.BadParameter():
+            name = error.param.opts[0] if error.param else "?"
+            reason = say("cli.bad_value", language, name=name, reason=error.message)
+        case click.BadOptionUsage() | click.BadArgumentUsage():
+            reason = say("cli.bad_value", language, name="", reason=error.message)
+        case verb.NoSuchVerb():
+            reason = say("cli.no_such_verb", language, verb=error.verb, nearest=error.nearest)
+        case _:
+            reason = error.format_message()
+    return BadArguments(reason=reason)
+
+
+def _language(given: Sequence[str]) -> Language:
+    """The best guess before anything was understood: for errors in the command line itself."""
+    wish = next((b for a, b in zip(given, given[1:], strict=False) if a == "--lang"), None)
+    return language_of(wish, *(os.environ.get(n) for n in ("LC_ALL", "LC_MESSAGES", "LANG")))
+
+
+def _output_gone() -> int:
+    """Whoever read our output has left; that is their right, and no reason for a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,117 @@
+"""Bring weights: say how much it is, ask, and show how far it is."""
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lumbre.cli.render import Moving, bar
+from lumbre.cli.session import Session
+from lumbre.core.errors import ComesWithLumbre, NeedsConsent
+from lumbre.core.model import Manifest
+from lumbre.words import number, size
+
+if TYPE_CHECKING:
+    from lumbre.registry.weights import Weights
+
+
+def pull_all(
+    session: Session, weights: "Weights", models: Sequence[Manifest], *, sure: bool
+) -> None:
+    """Pull what is missing of these models.
+
+    Raises:
+        NeedsConsent: there is something to pull, no `--yes`, and nobody at the terminal.
+        LumbreError: whatever keeps a model from arriving; those before it stay.
+    """
+    from lumbre.registry.weights import comes_with_lumbre
+
+    if len(models) == 1 and comes_with_lumbre(models[0]):
+        raise ComesWithLumbre(model=models[0].id)
+    wanted = [m for m in models if not comes_with_lumbre(m) and weights.state(m) != "present"]
+    for manifest in models:
+        if manifest not in wanted:
+            session.print("cli.pull.here", model=manifest.id)
+    if not wanted:
+        return
+    missing_bytes = sum(weights.missing_bytes(m) or 0 for m in wanted)
+    for manifest in wanted:
+        session.print(
+            "cli.pull.wanted", model=manifest.id, total_bytes=weights.missing_bytes(manifest) or 0
+        )
+    if not sure and not _agreed(session, missing_bytes):
+        return
+    for manifest in wanted:
+        _pull(session, weights, manifest)
+
+
+def _agreed(session: Session, missing_bytes: int) -> bool:
+    question = session.say("cli.pull.ask", missing_bytes=missing_bytes)
+    if not sys.stdin.isatty():
+        raise NeedsConsent(what=question)
+    return input(f"{question} ").strip().lower() in session.say("cli.pull.agreements").split()
+
+
+def _pull(session: Session, weights: "Weights", manifest: Manifest) -> None:
+    from lumbre.registry import events
+    from lumbre.registry.fetch import pull
+    from lumbre.registry.sources import Patience
+
+    settings = session.config.settings.weights
+    with Moving() as moving:
+
+        def report(event: events.Event) -> None:
+            match event:
+                case events.Found():
+                    session.print("cli.pull.here", model=manifest.id)
+                case events.Waiting():
+                    session.note("cli.pull.waiting", model=manifest.id)
+                case events.Trying(source):
+                    moving.clear()
+                    session.note("cli.pull.trying", source=source)
+                case events.Progress():
+                    moving.show(f"{manifest.id} {_progress(session, event)}")
+                case events.SourceGaveUp(source, reason):
+                    moving.clear()
+                    session.note("cli.pull.gave_up", reason=reason.say(session.language))
+                case events.Verifying(_, done_bytes, total_bytes):
+                    share = done_bytes / max(1, total_bytes)
+                    moving.show(f"{session.say('cli.pull.verifying')} {bar(share)}")
+                case events.Done():
+                    moving.clear()
+                    session.print(
+                        "cli.pull.done",
+                        model=manifest.id,
+                        fetch_s=event.fetch_s,
+                        join_s=event.join_s,
+                        verify_s=event.verify_s,
+                    )
+
+        pull(
+            manifest,
+            weights,
+            home=session.config.folders.home,
+            report=report,
+            language=session.language,
+            patience=Patience(settings.connect_timeout_s, settings.stall_timeout_s),
+        )
+
+
+def _progress(session: Session, event: "object") -> str:
+    from lumbre.registry.events import Progress
+
+    assert isinstance(event, Progress)
+    told = size(event.done_bytes, session.language)
+    if event.total_bytes:
+        total = size(event.total_bytes, session.language)
+        told = f"{bar(event.done_bytes / event.total_bytes)} {told} / {total}"
+    if event.bytes_per_s:
+        told += f", {size(event.bytes_per_s, session.language)}/s"
+        if event.total_bytes:
+            left_s = (event.total_bytes - event.done_bytes) / event.bytes_per_s
+            told += session.say("cli.pull.left", left=_clock(left_s, session))
+    return told
+
+
+def _clock(seconds: float, session: Session) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}" if minutes else f"{number(rest, session.language, 0)} s"

@@ -1,0 +1,82 @@
+"""How lumbre looks in a terminal: plain columns, and one line that moves while work goes on.
+
+Not a terminal: no moving line and no colour, so that output can be read by anything.
+"""
+
+import shutil
+import sys
+import time
+import unicodedata
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+_QUIET_S = 0.3
+"""Work shorter than this shows nothing: a line that flashes says nothing."""
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as they need to be, two spaces apart."""
+    everything = [header, *rows]
+    widths = [max(_width(row[i]) for row in everything) for i in range(len(header))]
+    return "\n".join(
+        "  ".join(
+            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in everything
+    )
+
+
+class Moving:
+    """One line on standard error that is written over until the work is done.
+
+    In a terminal only. As a context manager it leaves nothing behind.
+    """
+
+    def __init__(self, enabled: bool | None = None) -> None:
+        self._enabled = sys.stderr.isatty() if enabled is None else enabled
+        self._begun = time.monotonic()
+        self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.clear()
+
+    def show(self, text: str) -> None:
+        """Say what goes on now, cut to the terminal's width."""
+        if self._enabled and time.monotonic() - self._begun > _QUIET_S:
+            width = shutil.get_terminal_size().columns - 1
+            sys.stderr.write(f"\r\x1b[2K{_cut(text, width)}")
+            sys.stderr.flush()
+            self._shown = True
+
+    def clear(self) -> None:
+        """Take the line away."""
+        if self._shown:
+            sys.stderr.write("\r\x1b[2K")
+            sys.stderr.flush()
+            self._shown = False
+
+
+def bar(share: float, width: int = 24) -> str:
+    """How much is done, as a bar."""
+    full = round(max(0.0, min(1.0, share)) * width)
+    return "█" * full + "░" * (width - full)
+
+
+def _width(text: str) -> int:
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )
+
+
+def _cut(text: str, width: int) -> str:
+    return text if _width(text) <= width else text[: max(0, width - 1)] + "…"

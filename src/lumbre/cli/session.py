@@ -1,0 +1,105 @@
+"""What every command starts from: the configuration, the language, the terminal."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from lumbre.config import Config, load
+from lumbre.core.errors import BadArguments
+from lumbre.words import LANGUAGES, Language, language_of, say
+
+if TYPE_CHECKING:
+    from lumbre.cli.attach import Client
+
+_VALUED = ("--lang", "--set")
+_PLAIN = ("--no-daemon",)
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """Options that every verb takes, wherever they stand on the line."""
+
+    lang: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    no_daemon: bool = False
+
+
+def split_globals(arguments: Sequence[str]) -> tuple[list[str], Flags]:
+    """Take the options every verb has out of a command line.
+
+    Raises:
+        BadArguments: one lacks its value.
+    """
+    rest: list[str] = []
+    lang, settings, no_daemon = "", {}, False
+    words = iter(arguments)
+    for word in words:
+        name, glued, value = word.partition("=")
+        if word == "--":
+            rest += [word, *words]
+        elif word in _PLAIN:
+            no_daemon = True
+        elif name in _VALUED:
+            value = value if glued else next(words, "")
+            if name == "--lang":
+                lang = value
+            key, _, setting = value.partition("=")
+            if (name == "--lang" and value not in LANGUAGES) or (name == "--set" and not setting):
+                wanted = "es | ru | en" if name == "--lang" else "KEY=VALUE"
+                raise BadArguments(reason=f"{name} {wanted}")
+            if name == "--set":
+                settings[key] = setting
+        else:
+            rest.append(word)
+    return rest, Flags(lang, settings, no_daemon)
+
+
+class Session:
+    """One run of the command line. The only place that reads the environment."""
+
+    def __init__(self, environment: Mapping[str, str], flags: Flags) -> None:
+        self.flags = flags
+        self.config: Config = load(environment, flags.settings)
+        configured = self.config.settings.interface.language
+        wishes = [environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
+        self.language: Language = language_of(flags.lang, configured, *wishes)
+        self.is_terminal = sys.stdout.isatty() and environment.get("TERM") != "dumb"
+        self.colour = self.is_terminal and "NO_COLOR" not in environment
+
+    def say(self, key: str, /, **facts: object) -> str:
+        """A sentence in this person's language."""
+        return say(key, self.language, **facts)
+
+    def print(self, key: str, /, **facts: object) -> None:
+        """A sentence on standard output."""
+        print(self.say(key, **facts), flush=True)
+
+    def note(self, key: str, /, **facts: object) -> None:
+        """A sentence beside the output: on standard error."""
+        print(self.say(key, **facts), file=sys.stderr, flush=True)
+
+    def prepare(self) -> None:
+        """The folders, and on first use the starter household."""
+        from lumbre.registry.household import write_household
+
+        fresh = not self.config.folders.registry.exists()
+        self.config.folders.make()
+        if fresh:
+            write_household(self.config.folders.registry, "starter")
+
+    @contextmanager
+    def household(self) -> Iterator["Client"]:
+        """The household: the one in the background, or one inside this command."""
+        from lumbre.cli.attach import Client, attach
+
+        self.prepare()
+        if not self.flags.no_daemon:
+            yield attach(self)
+            return
+        from lumbre.server.daemon import within
+
+        with within(self.config) as socket:
+            yield Client(socket, self, pid=os.getpid())

@@ -1,0 +1,210 @@
+"""`lumbre models`: the household's models, their weights, and which one is the face."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lumbre.cli.pulling import pull_all
+from lumbre.cli.render import Moving, bar, table
+from lumbre.cli.session import Session
+from lumbre.cli.verb import Group, Verb
+from lumbre.core.errors import CannotDo, LumbreError
+from lumbre.core.model import ROLES, Manifest, manifest_fields
+from lumbre.words import size
+
+if TYPE_CHECKING:
+    from lumbre.registry.folder import Registry
+    from lumbre.registry.weights import Weights
+
+
+def _open(session: Session) -> "tuple[Registry, Weights]":
+    from lumbre.registry.folder import Registry
+    from lumbre.registry.weights import Weights
+    from lumbre.store import Store
+
+    session.prepare()
+    folders = session.config.folders
+    return Registry(folders.registry), Weights(folders.weights, Store(folders.database))
+
+
+@click.group("models", cls=Group, help="models.help")
+def command() -> None:
+    pass
+
+
+@command.command("list", cls=Verb, help="models.list")
+@click.option("--json", "as_json", is_flag=True, help="json")
+@click.pass_obj
+def list_(session: Session, as_json: bool) -> None:
+    registry, weights = _open(session)
+    models = registry.usable()
+    for error in registry.broken():
+        session.note("cli.error", message=error.message(session.language))
+        session.note("cli.hint", hint=error.hint(session.language))
+    if as_json:
+        told = [_told(manifest, weights) for manifest in models]
+        print(json.dumps(told, ensure_ascii=False, indent=2))
+        return
+    primary = registry.primary(session.config.settings.llm.primary.id or None).id
+    rows = [
+        (
+            manifest.id,
+            _role(manifest, primary),
+            manifest.quant or "",
+            size(_bytes(manifest, weights), session.language),
+            session.say(f"cli.models.{weights.state(manifest)}"),
+        )
+        for manifest in models
+    ]
+    print(table(session.say("cli.models.columns").split("|"), rows))
+
+
+@command.command("show", cls=Verb, help="models.show")
+@click.argument("model", metavar="ID", required=False)
+@click.option("--schema", is_flag=True, help="models.schema")
+@click.option("--json", "as_json", is_flag=True, help="json")
+@click.pass_obj
+def show(session: Session, model: str | None, schema: bool, as_json: bool) -> None:
+    from lumbre.registry.manifest import dump_manifest
+
+    if schema:
+        print(table(session.say("cli.models.fields").split("|"), manifest_fields()))
+        return
+    registry, weights = _open(session)
+    wanted = registry.find(model) if model else [registry.primary(_chosen(session))]
+    for manifest in wanted:
+        if as_json:
+            print(json.dumps(_told(manifest, weights), ensure_ascii=False, indent=2))
+        else:
+            print(dump_manifest(manifest), end="")
+            print(
+                f"# {session.say('cli.models.' + weights.state(manifest))}: {_place(manifest, weights)}"
+            )
+
+
+@command.command("pull", cls=Verb, help="models.pull")
+@click.argument("what", metavar="[ID|ROLE|CAPABILITY|all]", default="all")
+@click.option("--yes", is_flag=True, help="yes")
+@click.pass_obj
+def pull(session: Session, what: str, yes: bool) -> None:
+    registry, weights = _open(session)
+    pull_all(session, weights, registry.find(what), sure=yes)
+
+
+@command.command("verify", cls=Verb, help="models.verify")
+@click.argument("what", metavar="[ID|ROLE|CAPABILITY|all]", default="all")
+@click.pass_obj
+def verify(session: Session, what: str) -> int:
+    from lumbre.cli.main import exit_code
+
+    registry, weights = _open(session)
+    outcome = 0
+    for manifest in registry.find(what):
+        if what == "all" and weights.state(manifest) == "absent":
+            session.print(
+                "cli.models.row", model=manifest.id, state=session.say("cli.models.absent")
+            )
+            continue
+        try:
+            with Moving() as moving:
+                weights.verify(
+                    manifest,
+                    lambda step: moving.show(
+                        f"{manifest.id} {bar(step.done_bytes / max(1, step.total_bytes))}"  # noqa: B023
+                    ),
+                    afresh=True,
+                )
+            session.print(
+                "cli.models.row", model=manifest.id, state=session.say("cli.models.verified")
+            )
+        except LumbreError as error:
+            session.note("cli.error", message=error.message(session.language))
+            session.note("cli.hint", hint=error.hint(session.language))
+            outcome = exit_code(error)
+    return outcome
+
+
+@command.command("remove", cls=Verb, help="models.remove")
+@click.argument("model", metavar="ID")
+@click.pass_obj
+def remove(session: Session, model: str) -> None:
+    registry, weights = _open(session)
+    manifest = registry.get(model)
+    for path in weights.remove(manifest, registry.usable()):
+        session.print("cli.models.removed", path=path)
+    if not weights.is_ours(manifest, manifest.weights[0]):
+        path = registry.path_of(manifest.id)
+        path.unlink()
+        session.print("cli.models.forgotten", path=path)
+
+
+@command.command("add", cls=Verb, help="models.add")
+@click.argument("file", metavar="FILE.gguf", type=click.Path(path_type=Path))
+@click.option("--role", type=click.Choice(ROLES), metavar="ROLE", help="models.role")
+@click.option("--id", "name", metavar="ID", default=None, help="models.id")
+@click.pass_obj
+def add(session: Session, file: Path, role: str | None, name: str | None) -> None:
+    from lumbre.registry.add import manifest_from_file, write
+
+    _open(session)
+    with Moving() as moving:
+        manifest = manifest_from_file(
+            file.expanduser().absolute(),
+            next((known for known in ROLES if known == role), None),
+            model_id=name,
+            report=lambda step: moving.show(
+                f"sha256 {bar(step.done_bytes / max(1, step.total_bytes))}"
+            ),
+        )
+    path = write(session.config.folders.registry, manifest)
+    session.print("cli.models.added", model=manifest.id, path=path)
+    if "chat" in manifest.capabilities:
+        session.print("cli.models.then_use", model=manifest.id)
+
+
+@command.command("use", cls=Verb, help="models.use")
+@click.argument("role", type=click.Choice(["primary", "lightweight"]), metavar="ROLE")
+@click.argument("model", metavar="ID")
+@click.pass_obj
+def use(session: Session, role: str, model: str) -> None:
+    from lumbre.cli.settings_file import write_setting
+
+    registry, weights = _open(session)
+    manifest = registry.get(model)
+    if "chat" not in manifest.capabilities:
+        raise CannotDo(model=manifest.id, what="chat")
+    write_setting(session.config.folders.config_file, f"llm.{role}.id", manifest.id)
+    session.print("cli.models.used", role=role, model=manifest.id)
+    if weights.state(manifest) != "present":
+        session.note("cli.hint", hint=f"lumbre models pull {manifest.id}")
+
+
+def _told(manifest: Manifest, weights: "Weights") -> dict[str, object]:
+    """A manifest and where its weights stand, as scripts read it."""
+    return {
+        **asdict(manifest),
+        "state": weights.state(manifest),
+        "path": _place(manifest, weights),
+        "bytes": weights.bytes_on_disk(manifest),
+    }
+
+
+def _place(manifest: Manifest, weights: "Weights") -> str | None:
+    return str(weights.path(manifest, manifest.weights[0])) if manifest.weights else None
+
+
+def _bytes(manifest: Manifest, weights: "Weights") -> int:
+    from lumbre.registry.weights import total_bytes
+
+    return total_bytes(manifest) or weights.bytes_on_disk(manifest)
+
+
+def _role(manifest: Manifest, primary: str) -> str:
+    return f"{manifest.role} *" if manifest.id == primary else manifest.role
+
+
+def _chosen(session: Session) -> str | None:
+    return session.config.settings.llm.primary.id or None

@@ -1,0 +1,327 @@
+"""Keep the models' processes: the loop that does what the policy decides.
+
+Everything here runs on one event loop, so `_happened` is the only writer of the state.
+A lease is asked for with `lease(model)`; it is granted when a worker has given its first
+token, or refused with the reason. Whatever happens, each asker gets one answer.
+"""
+
+import asyncio
+import itertools
+import logging
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lumbre import backends
+from lumbre.core.backend import Engine, WorkerSettings
+from lumbre.core.errors import DoesNotFit, LumbreError, Stopping, WorkerFailed
+from lumbre.core.machine import Memory, Need
+from lumbre.core.model import Manifest
+from lumbre.pool.policy import (
+    Asked,
+    Cancelled,
+    Closed,
+    Effect,
+    Event,
+    Gone,
+    Grant,
+    Refuse,
+    Released,
+    Saw,
+    Start,
+    Started,
+    State,
+    Stop,
+    Terms,
+    Ticket,
+    decide,
+)
+from lumbre.pool.worker import Worker, new_key
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A model ready to be started: verified files, settings, and what it will need."""
+
+    manifest: Manifest
+    files: Mapping[str, Path]
+    settings: WorkerSettings
+    need: Need
+    idle_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The right to use one worker until given back."""
+
+    worker: int
+    model: str
+    engine: Engine
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One worker as a person may see it."""
+
+    model: str
+    role: str
+    state: str
+    pid: int | None
+    need_bytes: int
+    held_bytes: int
+    """Measured: the process's proportional share of memory."""
+    leases: int
+    idle_s: float
+
+
+@dataclass(slots=True)
+class Counters:
+    """What happened since the household opened, by model."""
+
+    loads: dict[str, int] = field(default_factory=dict)
+    load_s: dict[str, float] = field(default_factory=dict)
+    stops: dict[tuple[str, str], int] = field(default_factory=dict)
+    failures: dict[str, int] = field(default_factory=dict)
+    refusals: dict[str, int] = field(default_factory=dict)
+
+
+class Pool:
+    """All workers, and who may use them."""
+
+    def __init__(
+        self,
+        prepare: Callable[[str], Awaitable[Prepared]],
+        memory: Callable[[], Memory],
+        logs: Path,
+        *,
+        reserve_bytes: int = 0,
+        cap_bytes: int | None = None,
+        start_timeout_s: float = 180.0,
+    ) -> None:
+        self.counters = Counters()
+        self._prepare = prepare
+        self._memory = memory
+        self._logs = logs
+        self._reserve_bytes = reserve_bytes
+        self._start_timeout_s = start_timeout_s
+        self._state = State(cap_bytes=cap_bytes)
+        self._tickets = itertools.count(1)
+        self._waiting: dict[int, asyncio.Future[int]] = {}
+        self._prepared: dict[str, Prepared] = {}
+        self._workers: dict[int, Worker] = {}
+        self._engines: dict[int, Engine] = {}
+        self._failures: dict[int, LumbreError] = {}
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._others: set[asyncio.Task[None]] = set()
+        self._alarm: asyncio.TimerHandle | None = None
+
+    @asynccontextmanager
+    async def lease(self, model: str) -> AsyncIterator[Lease]:
+        """A worker of this model for as long as the block runs.
+
+        Raises:
+            DoesNotFit: there is no room for it, whatever else is stopped.
+            WorkerFailed: it did not start, or died while this waited.
+            Stopping: the household closes.
+        """
+        begun = time.monotonic()
+        prepared = self._prepared[model] = await self._prepare(model)
+        number = next(self._tickets)
+        answer = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
+        terms = Terms(prepared.need.total_bytes, prepared.settings.slots, prepared.idle_s)
+        try:
+            await self._look(model)
+            self._happened(Asked(Ticket(number, model), terms))
+            worker = await answer
+            waited_s = time.monotonic() - begun
+            yield Lease(worker, model, self._engines[worker], waited_s)
+        finally:
+            # one event for both: a ticket still waiting is withdrawn, a lease comes back
+            granted = self._waiting.pop(number, None) is None
+            self._happened(Released(number) if granted else Cancelled(number))
+
+    async def views(self) -> list[View]:
+        """Every worker, with its memory as measured now."""
+        now = time.monotonic()
+        seen = []
+        for number, resident in self._state.workers.items():
+            worker = self._workers.get(number)
+            held_bytes = await asyncio.to_thread(worker.pss_bytes) if worker else 0
+            seen.append(
+                View(
+                    model=resident.model,
+                    role=self._prepared[resident.model].manifest.role,
+                    state=resident.phase,
+                    pid=worker.pid if worker else None,
+                    need_bytes=resident.terms.need_bytes,
+                    held_bytes=held_bytes,
+                    leases=len(resident.leases),
+                    idle_s=now - resident.idle_since if resident.is_idle else 0.0,
+                )
+            )
+        return seen
+
+    @property
+    def waiting(self) -> int:
+        """Tickets without an answer yet."""
+        return len(self._state.queue)
+
+    def is_ready(self, model: str) -> bool:
+        """Whether a worker of this model answers now."""
+        return any(w.model == model and w.phase == "ready" for w in self._state.workers.values())
+
+    async def close(self, grace_s: float = 10.0) -> None:
+        """Refuse who waits, let those in hand finish, and return when every process is gone."""
+        self._happened(Closed())
+        if self._alarm:
+            self._alarm.cancel()
+        while self._tasks:
+            done, _ = await asyncio.wait(self._tasks.values(), timeout=grace_s)
+            if not done:
+                for number in list(self._tasks):
+                    self._tasks[number].cancel()
+
+    def _happened(self, event: Event) -> None:
+        """Take one event, do what is decided. Never waits."""
+        self._state, effects = decide(self._state, event)
+        for effect in effects:
+            self._act(effect)
+        self._set_alarm()
+
+    def _act(self, effect: Effect) -> None:
+        match effect:
+            case Start(worker, model):
+                self._tasks[worker] = asyncio.create_task(self._live(worker, model))
+            case Stop(worker, why):
+                model = self._state.workers[worker].model
+                _add(self.counters.stops, (model, why))
+                _log.info("stop %s: %s", model, why)
+                self._aside(self._stop(worker))
+            case Grant(ticket, worker):
+                answer = self._waiting.pop(ticket)
+                if not answer.done():  # else cancelled this very moment: its lease comes back
+                    answer.set_result(worker)
+            case Refuse():
+                _add(self.counters.refusals, effect.why)
+                answer = self._waiting.pop(effect.ticket)
+                if not answer.done():
+                    answer.set_exception(self._reason(effect))
+
+    def _reason(self, refusal: Refuse) -> LumbreError:
+        if refusal.why == "stopping":
+            return Stopping()
+        if refusal.why == "failed" and refusal.worker in self._failures:
+            return self._failures[refusal.worker]
+        need = self._prepared[refusal.model].need
+        return DoesNotFit(
+            model=refusal.model,
+            need_bytes=need.total_bytes,
+            weights_bytes=need.weights_bytes,
+            repack_bytes=need.repack_bytes,
+            kv_bytes=need.kv_bytes,
+            overhead_bytes=need.overhead_bytes,
+            available_bytes=refusal.free_bytes,
+        )
+
+    async def _live(self, number: int, model: str) -> None:
+        """One worker from start to grave; `Gone` is always the last thing said of it."""
+        prepared = self._prepared[model]
+        log = self._logs / f"{model}.log"
+        begun = time.monotonic()
+        try:
+            backend = backends.find(prepared.manifest.engine)
+            key = new_key()
+            launch = backend.launch(prepared.manifest, prepared.files, prepared.settings, key)
+            async with asyncio.timeout(self._start_timeout_s):
+                worker = self._workers[number] = await Worker.start(launch, model, log)
+                engine = self._engines[number] = backend.connect(prepared.manifest, worker.url, key)
+                await engine.ready()
+            _add(self.counters.loads, model)
+            _add(self.counters.load_s, model, time.monotonic() - begun)
+            self._happened(Started(number))
+            await worker.gone()
+            raise worker.failure()
+        except LumbreError as error:
+            self._failures[number] = error
+        except TimeoutError:
+            reason = f"no first token within {self._start_timeout_s:.0f} s"
+            self._failures[number] = WorkerFailed(model=model, reason=reason, log=str(log))
+        except asyncio.CancelledError:
+            pass  # told to stop while it was still starting
+        except Exception as error:
+            _log.exception("%s", model)
+            self._failures[number] = WorkerFailed(model=model, reason=repr(error), log=str(log))
+        finally:
+            await asyncio.shield(self._bury(number))
+
+    async def _bury(self, number: int) -> None:
+        """See a process gone, then say so."""
+        resident = self._state.workers[number]
+        if resident.phase != "stopping":
+            _add(self.counters.failures, resident.model)
+            _log.warning("%s: %s", resident.model, self._failures.get(number, "gone"))
+        if engine := self._engines.pop(number, None):
+            with suppress(LumbreError):
+                await engine.close()
+        if worker := self._workers.pop(number, None):
+            await worker.stop()
+        self._tasks.pop(number, None)
+        self._happened(Gone(number, await asyncio.to_thread(self._available)))
+
+    async def _stop(self, number: int) -> None:
+        """End a worker; its own task then sees it gone."""
+        worker = self._workers.get(number)
+        if worker is not None and number in self._engines:
+            await worker.stop()
+        elif task := self._tasks.get(number):
+            task.cancel()
+
+    async def _look(self, model: str) -> None:
+        """Read memory before a decision that may start something."""
+        if not self.is_ready(model):
+            self._happened(await asyncio.to_thread(self._seen))
+
+    def _seen(self) -> Saw:
+        held = {}
+        for number, worker in list(self._workers.items()):
+            with suppress(LumbreError):
+                held[number] = worker.private_bytes()
+        return Saw(time.monotonic(), self._available(), held)
+
+    def _available(self) -> int:
+        return self._memory().available_bytes - self._reserve_bytes
+
+    def _set_alarm(self) -> None:
+        """Wake when the next idle worker's time is up."""
+        if self._alarm:
+            self._alarm.cancel()
+        due = [
+            worker.idle_since + worker.terms.idle_s
+            for worker in self._state.workers.values()
+            if worker.is_idle and worker.terms.idle_s is not None
+        ]
+        if due and not self._state.closing:
+            delay_s = max(0.0, min(due) - time.monotonic())
+            self._alarm = asyncio.get_running_loop().call_later(delay_s, self._wake)
+
+    def _wake(self) -> None:
+        async def look() -> None:
+            self._happened(await asyncio.to_thread(self._seen))
+
+        self._aside(look())
+
+    def _aside(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._others.add(task)
+        task.add_done_callback(self._others.discard)
+
+
+def _add(table: dict[Any, Any], key: object, amount: float = 1) -> None:
+    table[key] = table.get(key, 0) + amount

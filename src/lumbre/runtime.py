@@ -1,0 +1,219 @@
+"""Chat and embed by role or by name; which process answers, and when, is the pool's affair.
+
+The one object above the pool. It turns a manifest into something that can be started
+(verified files, settings, need of memory) and a request into a lease and its stream.
+"""
+
+import asyncio
+import platform
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lumbre.config import Config
+from lumbre.config.settings import ChatModel
+from lumbre.core.backend import Chats, Embeds, WorkerSettings
+from lumbre.core.errors import CannotDo, UnknownModel
+from lumbre.core.generation import ChatRequest, Delta
+from lumbre.core.messages import Message
+from lumbre.core.model import CHAT_ROLES, Manifest
+from lumbre.formats.gguf import read_facts
+from lumbre.hardware.cores import usable_cores
+from lumbre.hardware.memory import read_memory
+from lumbre.planner.need import need, need_of_files
+from lumbre.pool.pool import Pool, Prepared, View
+from lumbre.pool.threads import share
+from lumbre.registry.folder import Registry
+from lumbre.registry.weights import Weights
+from lumbre.store import Store
+
+_EMBED_BATCH = 256
+"""Texts in one request to an encoder: bounds the size of a request, not the work."""
+
+
+@dataclass(slots=True)
+class Spent:
+    """What models have done since the household opened, by model."""
+
+    requests: dict[str, int] = field(default_factory=dict)
+    prompt_tokens: dict[str, int] = field(default_factory=dict)
+    cached_tokens: dict[str, int] = field(default_factory=dict)
+    output_tokens: dict[str, int] = field(default_factory=dict)
+    embedded_texts: dict[str, int] = field(default_factory=dict)
+
+
+class Runtime:
+    """Every model of the household, ready to be asked."""
+
+    def __init__(self, config: Config, store: Store) -> None:
+        self.config = config
+        self.registry = Registry(config.folders.registry)
+        self.weights = Weights(config.folders.weights, store)
+        self.spent = Spent()
+        memory = config.settings.memory
+        self.pool = Pool(
+            self._prepare,
+            read_memory,
+            config.folders.logs,
+            reserve_bytes=memory.reserve_bytes,
+            cap_bytes=round(memory.max_ram_gb * 1e9) or None,
+            start_timeout_s=config.settings.worker.start_timeout_s,
+        )
+
+    def primary(self) -> Manifest:
+        """The model that answers when nobody names one."""
+        return self.registry.primary(self.config.settings.llm.primary.id or None)
+
+    def embedder(self) -> Manifest:
+        """The model that turns text into vectors."""
+        wanted = self.config.settings.embeddings.main.id
+        if wanted:
+            return self.registry.get(wanted)
+        for manifest in self.registry.for_role("embedding"):
+            return manifest
+        raise UnknownModel(name="embedding", known="use-multilingual-v3")
+
+    def chat_model(self, wanted: str | None = None) -> Manifest:
+        """The chat model of this id or role; the primary when none is named.
+
+        Raises:
+            UnknownModel: nothing is called so.
+            CannotDo: it does not chat.
+        """
+        if wanted in (None, "", "primary"):
+            return self.primary()
+        manifest = self.registry.find(str(wanted))[0]
+        if "chat" not in manifest.capabilities:
+            raise CannotDo(model=manifest.id, what="chat")
+        return manifest
+
+    def window_tokens(self, model: str | None = None) -> int:
+        """Tokens one conversation with this model may hold, answer included."""
+        return self._window_tokens(self.chat_model(model))
+
+    @property
+    def embedding_version(self) -> str:
+        """Names the vectors' model and bytes: others are not comparable with them."""
+        manifest = self.embedder()
+        return f"{manifest.id}@{(manifest.checksum_sha256 or '')[:16]}"
+
+    async def warm(self, model: str | None = None) -> float:
+        """Have a chat model loaded. The seconds this took: 0 when it already was."""
+        manifest = self.chat_model(model)
+        if self.pool.is_ready(manifest.id):
+            return 0.0
+        begun = time.monotonic()
+        async with self.pool.lease(manifest.id):
+            return time.monotonic() - begun
+
+    async def warm_embedder(self) -> float:
+        """Have the embedding model loaded. The seconds this took: 0 when it already was."""
+        manifest = self.embedder()
+        if self.pool.is_ready(manifest.id):
+            return 0.0
+        begun = time.monotonic()
+        async with self.pool.lease(manifest.id):
+            return time.monotonic() - begun
+
+    async def chat(
+        self, request: ChatRequest, model: str | None = None
+    ) -> AsyncGenerator[Delta, None]:
+        """The answer in deltas; the last has a `finish`. Closing the iterator stops the engine.
+
+        Raises:
+            LumbreError: no room, no weights, a prompt too long, or an engine that broke.
+        """
+        manifest = self.chat_model(model)
+        async with self.pool.lease(manifest.id) as lease:
+            if not isinstance(lease.engine, Chats):
+                raise CannotDo(model=manifest.id, what="chat")
+            _add(self.spent.requests, manifest.id, 1)
+            async with aclosing(lease.engine.chat(request)) as deltas:
+                async for delta in deltas:
+                    if usage := delta.usage:
+                        _add(self.spent.prompt_tokens, manifest.id, usage.prompt_tokens)
+                        _add(self.spent.cached_tokens, manifest.id, usage.cached_tokens)
+                        _add(self.spent.output_tokens, manifest.id, usage.output_tokens)
+                    yield delta
+
+    async def count(self, messages: Sequence[Message], model: str | None = None) -> int:
+        """Tokens of the prompt these messages become, by the model's own tokenizer."""
+        manifest = self.chat_model(model)
+        async with self.pool.lease(manifest.id) as lease:
+            if not isinstance(lease.engine, Chats):
+                raise CannotDo(model=manifest.id, what="chat")
+            return await lease.engine.count(messages)
+
+    async def embed(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Vectors of texts: (len(texts), dim), each of length one."""
+        manifest = self.embedder()
+        rows: list[NDArray[np.float32]] = []
+        for start in range(0, len(texts), _EMBED_BATCH):
+            async with self.pool.lease(manifest.id) as lease:
+                if not isinstance(lease.engine, Embeds):
+                    raise CannotDo(model=manifest.id, what="embed")
+                vectors = await lease.engine.embed(texts[start : start + _EMBED_BATCH])
+            rows += [np.frombuffer(vector, dtype=np.float32) for vector in vectors]
+        _add(self.spent.embedded_texts, manifest.id, len(texts))
+        return np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
+
+    async def views(self) -> list[View]:
+        """Every worker and its measured memory."""
+        return await self.pool.views()
+
+    async def close(self) -> None:
+        """End every worker; requests in hand are finished first."""
+        await self.pool.close()
+
+    async def _prepare(self, model: str) -> Prepared:
+        return await asyncio.to_thread(self._prepare_now, model)
+
+    def _prepare_now(self, model: str) -> Prepared:
+        settings = self.config.settings
+        primary = self.primary()
+        manifest = primary if model == primary.id else self.registry.get(model)
+        files = self.weights.files_for_use(manifest, skip_checksum=settings.weights.skip_checksum)
+        worker = self._settings(manifest)
+        if manifest.format == "gguf":
+            embeds = manifest.role == "embedding"
+            facts = read_facts(files["weights"])
+            needed = need(facts, worker, embeds=embeds, processor=platform.machine())
+        else:
+            resident = manifest.metadata.get("resident_bytes")
+            total_bytes = sum(path.stat().st_size for path in files.values())
+            needed = need_of_files(total_bytes, resident if isinstance(resident, int) else None)
+        idle_s = manifest.idle_unload_seconds or settings.pool.idle_s
+        return Prepared(
+            manifest, files, worker, needed, None if manifest.loads == "eager" else idle_s
+        )
+
+    def _settings(self, manifest: Manifest) -> WorkerSettings:
+        worker = self.config.settings.worker
+        threads = share(usable_cores(), worker.prompt_threads, worker.generation_threads)
+        chats = manifest.role in CHAT_ROLES
+        return WorkerSettings(
+            context_tokens=self._window_tokens(manifest),
+            slots=1 if chats else 4,
+            prompt_threads=threads.prompt,
+            generation_threads=threads.generation,
+            load_mode=worker.load_mode,
+            extra_buffers=worker.extra_buffers,
+            cache_ram_mib=worker.cache_ram_mib,
+            kv_type=worker.kv_type,
+        )
+
+    def _window_tokens(self, manifest: Manifest) -> int:
+        wish = self._wish(manifest).context_length
+        return min(wish, manifest.context_length or wish)
+
+    def _wish(self, manifest: Manifest) -> ChatModel:
+        llm = self.config.settings.llm
+        return llm.lightweight if manifest.role in ("lightweight", "micro") else llm.primary
+
+
+def _add(table: dict[str, int], key: str, amount: int) -> None:
+    table[key] = table.get(key, 0) + amount

@@ -1,0 +1,140 @@
+"""The household over HTTP: requests in, events out. Decides nothing.
+
+Work that takes time answers with one JSON event a line, the last one `done` or `error`.
+A caller that leaves ends the work it asked for.
+"""
+
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from lumbre.core.errors import BadArguments, EngineRefused, LumbreError
+from lumbre.server.errors import as_json, status_of
+from lumbre.server.household import Household
+
+_log = logging.getLogger(__name__)
+
+Event = dict[str, Any]
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> Starlette:
+    """The application that answers for a household. `ready` is called once it does."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        ready()
+        yield
+
+    async def ask(request: Request) -> Response:
+        body = await _body(request)
+        return _events(household, household.ask(body))
+
+    async def add(request: Request) -> Response:
+        paths = _list((await _body(request)).get("paths"))
+        return _events(household, household.docs_add(paths))
+
+    async def listing(request: Request) -> Response:
+        return JSONResponse(household.docs_list(request.query_params.getlist("under")))
+
+    async def remove(request: Request) -> Response:
+        return JSONResponse(household.docs_remove(_list((await _body(request)).get("paths"))))
+
+    async def search(request: Request) -> Response:
+        return JSONResponse(await household.docs_search(await _body(request)))
+
+    async def open_(request: Request) -> Response:
+        return _events(household, household.open(_list((await _body(request)).get("models"))))
+
+    async def ps(_: Request) -> Response:
+        return JSONResponse(await household.ps())
+
+    async def stop(_: Request) -> Response:
+        household.stop()
+        return JSONResponse({"stopping": True})
+
+    async def metrics(_: Request) -> Response:
+        return Response(await household.metrics(), media_type="text/plain; version=0.0.4")
+
+    routes: list[tuple[str, str, Handler]] = [
+        ("POST", "/lumbre/ask", ask),
+        ("POST", "/lumbre/docs", add),
+        ("GET", "/lumbre/docs", listing),
+        ("DELETE", "/lumbre/docs", remove),
+        ("POST", "/lumbre/docs/search", search),
+        ("POST", "/lumbre/open", open_),
+        ("GET", "/lumbre/ps", ps),
+        ("POST", "/lumbre/stop", stop),
+        ("GET", "/metrics", metrics),
+    ]
+    return Starlette(
+        routes=[
+            Route(path, _counted(household, handler), methods=[method])
+            for method, path, handler in routes
+        ],
+        exception_handlers={LumbreError: _refused},
+        lifespan=lifespan,
+    )
+
+
+def _counted(household: Household, handler: Handler) -> Handler:
+    """A household that is being asked is not idle. Looking at it does not count."""
+
+    async def counted(request: Request) -> Response:
+        if request.url.path in ("/lumbre/ps", "/metrics"):
+            return await handler(request)
+        with household.in_use():
+            return await handler(request)
+
+    return counted
+
+
+def _events(household: Household, events: AsyncIterator[Event]) -> Response:
+    return StreamingResponse(_lines(household, events), media_type="application/x-ndjson")
+
+
+async def _lines(household: Household, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+    with household.in_use():
+        try:
+            async with aclosing(events) as going:  # type: ignore[type-var]
+                async for event in going:
+                    yield _line(event)
+        except LumbreError as error:
+            yield _line({"event": "error", **as_json(error)})
+        except Exception as error:
+            # the last place that can still answer: what we did not foresee is told and kept
+            _log.exception("a request failed")
+            unforeseen = EngineRefused(model="lumbre", reason=f"{type(error).__name__}: {error}")
+            yield _line({"event": "error", **as_json(unforeseen)})
+
+
+def _line(event: Event) -> bytes:
+    return json.dumps(event, ensure_ascii=False).encode() + b"\n"
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    assert isinstance(error, LumbreError)
+    return JSONResponse(as_json(error), status_of(error))
+
+
+async def _body(request: Request) -> Event:
+    try:
+        body = await request.json()
+    except ValueError as error:
+        raise BadArguments(reason=f"not JSON: {error}") from error
+    if not isinstance(body, dict):
+        raise BadArguments(reason="not a JSON object")
+    return body
+
+
+def _list(value: object) -> list[str]:
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise BadArguments(reason="a list of texts is wanted")
+    return value

@@ -1,0 +1,309 @@
+"""What a household does for a person: ask, add documents, search, tell what runs.
+
+It holds the parts together (models, documents, conversations) and speaks in plain events,
+so that the socket, and whatever face comes next, only has to pass them on.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from dataclasses import asdict
+from typing import Any
+
+from lumbre.assistant.conversation import Conversations
+from lumbre.config import Config
+from lumbre.core.document import Answer, Document
+from lumbre.core.errors import BadArguments
+from lumbre.core.messages import Message
+from lumbre.hardware.usage import pss_bytes, tree_pss_bytes
+from lumbre.knowledge import answer as answering
+from lumbre.knowledge.index import Index
+from lumbre.knowledge.ingest import Added, Cut, Embedding, Ingest, Reading
+from lumbre.knowledge.reading import Limits, Reader
+from lumbre.knowledge.retrieve import search
+from lumbre.runtime import Runtime
+from lumbre.server.metrics import exposition
+from lumbre.store import Store
+from lumbre.words import LANGUAGES, Language
+
+Event = dict[str, Any]
+
+_SAMPLE_S = 0.1
+
+
+class Household:
+    """Everything behind the socket."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.on_stop: Callable[[], None] = lambda: None
+        self.store = Store(config.folders.database)
+        self.runtime = Runtime(config, self.store)
+        self.index = Index(self.store)
+        self.conversations = Conversations(self.store)
+        self._adding = asyncio.Lock()
+        self._in_use = 0
+        self._used = self._opened = time.monotonic()
+
+    async def ask(self, body: Event) -> AsyncIterator[Event]:
+        """Answer a question; with a `conversation`, as a turn of that talk.
+
+        Body: `question`; optional `docs` (absolute paths), `model`, `language` (of the
+        interface), `conversation` ("new", "last" or a number), `client_pid`.
+        """
+        question = _text(body, "question")
+        fallback = _language(body)
+        model = self.runtime.chat_model(body.get("model")).id
+        conversation = self._conversation(body.get("conversation"))
+        history = self.conversations.get(conversation).turns if conversation else ()
+        if conversation:
+            yield {"event": "conversation", "id": conversation, "turns": len(history)}
+        begun = time.monotonic()
+        async with self._measured(body.get("client_pid")) as memory:
+            yield {"event": "phase", "name": "loading", "model": model}
+            embedder, chat = await asyncio.gather(
+                self.runtime.warm_embedder(), self.runtime.warm(model)
+            )
+            load_s = max(embedder, chat)
+            steps = answering.answer(
+                question,
+                self.index,
+                self.runtime,
+                model=model,
+                settings=self._answering(),
+                within=_paths(body.get("docs")),
+                history=history if conversation else None,
+                fallback=fallback,
+            )
+            async with aclosing(steps):
+                async for step in steps:
+                    match step:
+                        case answering.Phase():
+                            yield {"event": "phase", **asdict(step)}
+                        case answering.Text():
+                            yield {"event": "text", "text": step.text}
+                        case answering.Done():
+                            told = step.answer
+        total_s = time.monotonic() - begun
+        if conversation:
+            self.conversations.add(
+                conversation, Message("user", question), Message("assistant", told.text)
+            )
+        yield {"event": "done", "answer": _told(told, load_s, total_s, memory[0])}
+
+    async def docs_add(self, paths: Sequence[str]) -> AsyncIterator[Event]:
+        """Read files and folders into the index; one writer at a time."""
+        settings = self.config.settings.documents
+        counts = {"indexed": 0, "unchanged": 0, "failed": 0, "skipped": 0}
+        async with self._adding:
+            yield {"event": "phase", "name": "loading", "model": self.runtime.embedder().id}
+            await self.runtime.warm_embedder()
+            limits = Limits(
+                timeout_s=settings.parse_timeout_s,
+                memory_bytes=settings.parse_memory_bytes,
+                file_bytes=settings.max_file_bytes,
+            )
+            cut = Cut(settings.passage_characters, settings.overlap_characters)
+            async with Reader(limits) as reader:
+                ingest = Ingest(self.index, self.runtime, reader, cut=cut, fallback="en")
+                async with aclosing(ingest.add(paths)) as steps:  # type: ignore[type-var]
+                    async for step in steps:
+                        match step:
+                            case Reading():
+                                yield {"event": "reading", **asdict(step)}
+                            case Embedding():
+                                yield {"event": "embedding", **asdict(step)}
+                            case Added(document, changed):
+                                kept = changed or document.status != "indexed"
+                                counts[document.status if kept else "unchanged"] += 1
+                                yield {
+                                    "event": "document",
+                                    "changed": changed,
+                                    **asdict(document),
+                                }
+        yield {"event": "done", **counts}
+
+    def docs_list(self, under: Sequence[str] = ()) -> list[Event]:
+        """Every document that was added, and what became of it."""
+        return [_document(document) for document in self.index.documents(under)]
+
+    def docs_remove(self, paths: Sequence[str]) -> Event:
+        """Forget documents: these, and all under these folders."""
+        wanted = [document.path for document in self.index.documents(paths)] if paths else []
+        return {"removed": self.index.remove(wanted)}
+
+    async def docs_search(self, body: Event) -> list[Event]:
+        """The passages that match best, best first."""
+        top = body.get("top", 3)
+        if not isinstance(top, int) or top < 1:
+            raise BadArguments(reason=f"top: {top!r}")
+        found = await search(
+            _text(body, "text"),
+            self.index,
+            self.runtime,
+            top=top,
+            within=_paths(body.get("docs")),
+            by_document=body.get("by") == "document",
+            fallback=_language(body),
+        )
+        return [asdict(hit) for hit in found.hits]
+
+    async def open(self, models: Sequence[str] = ()) -> AsyncIterator[Event]:
+        """Load models ahead of the first question: these, or every eager one."""
+        registry = self.runtime.registry
+        primary = self.runtime.primary()
+        eager = [m for m in registry.models() if m.loads == "eager" and m.role != "primary"]
+        wanted = [registry.find(name)[0] for name in models] or [primary, *eager]
+        for manifest in wanted:
+            yield {"event": "phase", "name": "loading", "model": manifest.id}
+            load_s = (
+                await self.runtime.warm(manifest.id)
+                if "chat" in manifest.capabilities
+                else await self.runtime.warm_embedder()
+            )
+            yield {"event": "loaded", "model": manifest.id, "load_s": load_s}
+        yield {"event": "done"}
+
+    async def ps(self) -> Event:
+        """Who runs, with memory as measured now."""
+        views = await self.runtime.views()
+        models = [
+            {
+                "id": view.model,
+                "role": view.role,
+                "state": view.state,
+                "pid": view.pid,
+                "planned_bytes": view.need_bytes,
+                "measured_bytes": view.held_bytes,
+                "leases": view.leases,
+                "idle_s": round(view.idle_s, 1),
+                "loads": self.runtime.pool.counters.loads.get(view.model, 0),
+            }
+            for view in views
+        ]
+        return {
+            "household": {
+                "pid": os.getpid(),
+                "uptime_s": round(self.uptime_s, 1),
+                "measured_bytes": pss_bytes(os.getpid()),
+            },
+            "models": models,
+            "total_bytes": sum(view.held_bytes for view in views),
+        }
+
+    async def metrics(self) -> bytes:
+        """The same in Prometheus form."""
+        return exposition(self.runtime, await self.runtime.views(), self.uptime_s)
+
+    @property
+    def uptime_s(self) -> float:
+        return time.monotonic() - self._opened
+
+    def stop(self) -> None:
+        """End once the answers in hand are finished."""
+        self.on_stop()
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """While the block runs, the household is not idle."""
+        self._in_use += 1
+        try:
+            yield
+        finally:
+            self._in_use -= 1
+            self._used = time.monotonic()
+
+    def quiet_s(self) -> float:
+        """For how long nobody has wanted anything."""
+        return 0.0 if self._in_use else time.monotonic() - self._used
+
+    async def close(self) -> None:
+        """End every model and close the database."""
+        await self.runtime.close()
+        self.store.close()
+
+    def _conversation(self, wanted: object) -> int | None:
+        if wanted is None:
+            return None
+        if wanted == "new":
+            return self.conversations.begin()
+        if wanted == "last":
+            return self.conversations.last()
+        if isinstance(wanted, int):
+            return self.conversations.get(wanted).id
+        raise BadArguments(reason=f"conversation: {wanted!r}")
+
+    def _answering(self) -> answering.Settings:
+        answers = self.config.settings.answers
+        return answering.Settings(
+            passages=answers.passages,
+            max_output_tokens=answers.max_output_tokens,
+            temperature=answers.temperature,
+        )
+
+    @asynccontextmanager
+    async def _measured(self, client_pid: object) -> AsyncIterator[list[int]]:
+        """The most memory that household, workers and client hold together in the block."""
+        peak = [0]
+
+        def sample() -> None:
+            held_bytes = tree_pss_bytes(os.getpid())
+            if isinstance(client_pid, int) and client_pid != os.getpid():
+                held_bytes += pss_bytes(client_pid)
+            peak[0] = max(peak[0], held_bytes)
+
+        async def watch() -> None:
+            while True:
+                await asyncio.to_thread(sample)
+                await asyncio.sleep(_SAMPLE_S)
+
+        watching = asyncio.create_task(watch())
+        try:
+            yield peak
+            await asyncio.to_thread(sample)
+        finally:
+            watching.cancel()
+            with suppress(asyncio.CancelledError):
+                await watching
+
+
+def _told(answer: Answer, load_s: float, total_s: float, peak_bytes: int) -> Event:
+    """An answer as scripts read it."""
+    timing = {"load_s": load_s, **answer.timing, "total_s": total_s}
+    names = ("load_s", "retrieve_s", "first_token_s", "generate_s", "total_s")
+    return {
+        "answer": answer.text,
+        "answered": answer.answered,
+        "language": answer.language,
+        "citations": [asdict(citation) for citation in answer.citations],
+        "model": answer.model,
+        "template": answer.template,
+        "prompt": asdict(answer.ledger),
+        "timing": {name: round(timing.get(name, 0.0), 3) for name in names},
+        "memory": {"peak_bytes": peak_bytes},
+    }
+
+
+def _document(document: Document) -> Event:
+    return asdict(document)
+
+
+def _text(body: Event, name: str) -> str:
+    value = body.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise BadArguments(reason=f"{name}: {value!r}")
+    return value
+
+
+def _paths(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise BadArguments(reason=f"docs: {value!r}")
+    return tuple(value)
+
+
+def _language(body: Event) -> Language:
+    return next((known for known in LANGUAGES if known == body.get("language")), "en")

@@ -1,0 +1,115 @@
+"""The household's door: one Unix socket, one owner, and a note of who that is.
+
+The owner holds a lock for as long as it lives, so two never serve one home, and a socket
+left by one that was killed is known to be stale. The note stays behind after a crash: that
+is how the next command can say so.
+"""
+
+import fcntl
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from lumbre.config import Folders
+from lumbre.core.errors import HomeNotUsable
+
+_POLL_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Who serves, as written beside the socket."""
+
+    pid: int
+    started: float
+    """Seconds since the epoch."""
+    fingerprint: str
+    """Of its configuration: commands with another one want another household."""
+    version: str
+    stays: bool
+    """Started by `lumbre serve`: ends only when told."""
+
+
+def note_path(folders: Folders) -> Path:
+    return folders.run / "household.json"
+
+
+def read_note(folders: Folders) -> Note | None:
+    """The note of the household that serves, or of one that crashed; None after a clean end."""
+    try:
+        return Note(**json.loads(note_path(folders).read_text()))
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def write_note(folders: Folders, note: Note) -> None:
+    path = note_path(folders)
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(asdict(note)))
+    partial.replace(path)
+
+
+def remove_note(folders: Folders) -> None:
+    note_path(folders).unlink(missing_ok=True)
+
+
+@contextmanager
+def owned(folders: Folders, name: str, *, patience_s: float) -> Iterator[bool]:
+    """Hold a lock of this home. Yields whether it was had within `patience_s`.
+
+    The system gives it back on any death. Children do not inherit it.
+    """
+    path = folders.run / f"{name}.lock"
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise HomeNotUsable(path=path, reason=error.strerror or str(error)) from error
+    try:
+        yield _locked(handle, time.monotonic() + patience_s)
+    finally:
+        os.close(handle)
+
+
+def _locked(handle: int, until: float) -> bool:
+    while True:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_POLL_S)
+        else:
+            return True
+
+
+def is_owned(folders: Folders, name: str) -> bool:
+    """Whether some process holds the lock now."""
+    with owned(folders, name, patience_s=0.0) as had:
+        return not had
+
+
+def listen(path: Path) -> socket.socket:
+    """A listening socket at `path`, open to this user alone, replacing a stale one.
+
+    Raises:
+        HomeNotUsable: the folder takes no sockets.
+    """
+    path.unlink(missing_ok=True)
+    door = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        door.bind(str(path))
+    except OSError as error:
+        door.close()
+        raise HomeNotUsable(path=path, reason=error.strerror or str(error)) from error
+    finally:
+        os.umask(before)
+    with suppress(OSError):
+        path.chmod(0o600)
+    door.listen(64)
+    return door

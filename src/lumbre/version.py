@@ -1,0 +1,3 @@
+"""Which lumbre this is."""
+
+VERSION = "0.1.0"

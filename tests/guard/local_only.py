@@ -1,0 +1,80 @@
+"""An audit hook that refuses any connection beyond loopback, and writes down who tried.
+
+Python calls it for every socket a program of it connects; children get it through a
+`sitecustomize` on their path. What an engine does below Python is seen by the namespace test.
+"""
+
+import ipaddress
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+_FOLDER = Path(tempfile.mkdtemp(prefix="lumbre-guard-"))
+_LOG = _FOLDER / "seen"
+_lifted = False
+
+_CHILD = """
+import sys
+sys.path.insert(0, {repository!r})
+from tests.guard.local_only import install
+install({log!r})
+sys.path.remove({repository!r})
+"""
+
+
+def install_here_and_in_children() -> None:
+    """From now on, in this process and all that inherit its environment."""
+    repository = str(Path(__file__).parents[2])
+    _LOG.touch()
+    (_FOLDER / "sitecustomize.py").write_text(_CHILD.format(repository=repository, log=str(_LOG)))
+    paths = [str(_FOLDER), str(Path(repository) / "src"), os.environ.get("PYTHONPATH", "")]
+    os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
+    install(str(_LOG))
+
+
+def install(log: str) -> None:
+    """Refuse and write down, in this process."""
+
+    def hook(event: str, arguments: tuple[object, ...]) -> None:
+        if event in ("socket.connect", "socket.sendto", "socket.sendmsg") and not _lifted:
+            address = arguments[1]
+            if not _is_local(address):
+                with Path(log).open("a") as file:
+                    file.write(f"{sys.argv[:3]} {address!r}\n")
+                raise PermissionError(f"tests stay on this machine: {address!r}")
+
+    sys.addaudithook(hook)
+
+
+def seen() -> str:
+    """Everything that was tried so far."""
+    return _LOG.read_text()
+
+
+@contextmanager
+def lifted() -> Iterator[None]:
+    """For tests that are allowed out: this process and the children it starts meanwhile."""
+    global _lifted  # noqa: PLW0603
+    before = os.environ["PYTHONPATH"]
+    os.environ["PYTHONPATH"] = os.pathsep.join(before.split(os.pathsep)[1:])
+    _lifted = True
+    try:
+        yield
+    finally:
+        _lifted = False
+        os.environ["PYTHONPATH"] = before
+
+
+def _is_local(address: object) -> bool:
+    if not isinstance(address, tuple):  # a Unix socket's path
+        return True
+    host = str(address[0])
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
