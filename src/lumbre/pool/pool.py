@@ -131,17 +131,27 @@ class Pool:
             Stopping: the household closes.
         """
         begun = time.monotonic()
+        while True:
+            async with self._ticket(model) as worker:
+                if not self._workers[worker].has_ended():
+                    waited_s = time.monotonic() - begun
+                    yield Lease(worker, model, self._engines[worker], waited_s)
+                    return
+            # it died unused and nobody has told us yet: see it gone, then ask again
+            if task := self._tasks.get(worker):
+                await asyncio.wait([task])
+
+    @asynccontextmanager
+    async def _ticket(self, model: str) -> AsyncIterator[int]:
+        """Ask, wait for the answer, and give the lease back after the block."""
         prepared = self._prepared[model] = await self._prepare(model)
         number = next(self._tickets)
-        answer = asyncio.get_running_loop().create_future()
-        self._waiting[number] = answer
+        answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         terms = Terms(prepared.need.total_bytes, prepared.settings.slots, prepared.idle_s)
         try:
             await self._look(model)
             self._happened(Asked(Ticket(number, model), terms))
-            worker = await answer
-            waited_s = time.monotonic() - begun
-            yield Lease(worker, model, self._engines[worker], waited_s)
+            yield await answer
         finally:
             # one event for both: a ticket still waiting is withdrawn, a lease comes back
             granted = self._waiting.pop(number, None) is None
@@ -182,11 +192,11 @@ class Pool:
         self._happened(Closed())
         if self._alarm:
             self._alarm.cancel()
-        while self._tasks:
-            done, _ = await asyncio.wait(self._tasks.values(), timeout=grace_s)
+        while going := set(self._tasks.values()):
+            done, _ = await asyncio.wait(going, timeout=grace_s)
             if not done:
-                for number in list(self._tasks):
-                    self._tasks[number].cancel()
+                for task in going:
+                    task.cancel()
 
     def _happened(self, event: Event) -> None:
         """Take one event, do what is decided. Never waits."""
@@ -272,8 +282,8 @@ class Pool:
                 await engine.close()
         if worker := self._workers.pop(number, None):
             await worker.stop()
-        self._tasks.pop(number, None)
         self._happened(Gone(number, await asyncio.to_thread(self._available)))
+        self._tasks.pop(number, None)
 
     async def _stop(self, number: int) -> None:
         """End a worker; its own task then sees it gone."""

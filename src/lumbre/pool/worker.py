@@ -46,7 +46,11 @@ class Worker:
         Raises:
             WorkerFailed: it ended first; `reason` is the engine's own words.
         """
-        process = await _spawn(launch, log_path)
+        try:
+            process = await _spawn(launch, log_path)
+        except OSError as error:
+            reason = f"it could not be started: {error}"
+            raise WorkerFailed(model=model, reason=reason, log=str(log_path)) from error
         try:
             url = await _announced(process, launch)
         except BaseException:
@@ -65,6 +69,15 @@ class Worker:
     def exit_status(self) -> int | None:
         """Negative is a signal; None while it runs."""
         return self._process.returncode
+
+    def has_ended(self) -> bool:
+        """Whether the process is dead already, told by the system before our loop hears of it."""
+        if self.exit_status is not None:
+            return True
+        try:
+            return os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+        except ChildProcessError:
+            return True
 
     async def stop(self, grace_s: float = _GRACE_S) -> None:
         """End it: by closing its input, then by force. Returns when it is reaped.

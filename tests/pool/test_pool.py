@@ -1,0 +1,204 @@
+"""The pool does what the policy decides, with real processes: one answer each, none left over."""
+
+import asyncio
+import os
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lumbre.core.backend import Chats, WorkerSettings
+from lumbre.core.errors import DoesNotFit, Stopping, WeightsMissing, WorkerFailed
+from lumbre.core.generation import ChatRequest
+from lumbre.core.machine import Memory, Need
+from lumbre.core.messages import Message
+from lumbre.core.model import Manifest
+from lumbre.hardware.memory import read_memory
+from lumbre.pool.pool import Pool, Prepared
+
+MIB = 2**20
+HELLO = ChatRequest((Message("user", "Say hello."),), max_output_tokens=4, temperature=0.0)
+
+pytestmark = pytest.mark.anyio
+
+
+def prepared(weights: Path, *, need_mib: int = 250, idle_s: float | None = None) -> Prepared:
+    manifest = Manifest(
+        id="smollm2", family="smollm2", role="primary", format="gguf",
+        capabilities=("chat",), revision="1", path=weights.name,
+    )  # fmt: skip
+    return Prepared(
+        manifest=manifest,
+        files={"weights": weights},
+        settings=WorkerSettings(context_tokens=512),
+        need=Need(need_mib * MIB, 0, 0, 0),
+        idle_s=idle_s,
+    )
+
+
+@asynccontextmanager
+async def pool_of(
+    logs: Path,
+    prepare: Callable[[str], Awaitable[Prepared]],
+    memory: Callable[[], Memory] = read_memory,
+) -> AsyncIterator[Pool]:
+    pool = Pool(prepare, memory, logs, start_timeout_s=60)
+    try:
+        yield pool
+    finally:
+        await pool.close()
+        assert not workers(), "a worker outlived its pool"
+
+
+def workers() -> list[psutil.Process]:
+    """Worker processes below this one."""
+    found = []
+    for child in psutil.Process().children(recursive=True):
+        try:
+            if any("lumbre.workers" in word for word in child.cmdline()):
+                found.append(child)
+        except psutil.NoSuchProcess:
+            continue
+    return found
+
+
+async def say_hello(pool: Pool) -> str:
+    async with pool.lease("smollm2") as lease:
+        assert isinstance(lease.engine, Chats)
+        async with aclosing(lease.engine.chat(HELLO)) as deltas:
+            return "".join([delta.text async for delta in deltas])
+
+
+async def test_two_who_ask_at_once_share_one_load_and_both_are_answered(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    async def prepare(_: str) -> Prepared:
+        return prepared(smollm2)
+
+    async with pool_of(tmp_path, prepare) as pool:
+        first, second = await asyncio.gather(say_hello(pool), say_hello(pool))
+        assert first == second != ""
+        assert pool.counters.loads == {"smollm2": 1}
+        (view,) = await pool.views()
+        assert (view.state, view.leases) == ("ready", 0)
+        assert view.held_bytes > 100 * MIB
+
+
+async def test_what_does_not_fit_is_refused_with_its_figures_and_starts_nothing(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    async def prepare(_: str) -> Prepared:
+        return prepared(smollm2, need_mib=900)
+
+    async with pool_of(tmp_path, prepare, lambda: Memory(800 * MIB, 800 * MIB)) as pool:
+        with pytest.raises(DoesNotFit) as refused:
+            await say_hello(pool)
+        assert refused.value.facts["need_bytes"] == 900 * MIB
+        assert refused.value.facts["available_bytes"] == 800 * MIB
+        assert not workers()
+
+
+async def test_weights_that_are_missing_are_said_before_anything_starts(tmp_path: Path) -> None:
+    async def prepare(model: str) -> Prepared:
+        raise WeightsMissing(model=model)
+
+    async with pool_of(tmp_path, prepare) as pool:
+        with pytest.raises(WeightsMissing):
+            await say_hello(pool)
+        assert pool.waiting == 0
+
+
+async def test_a_broken_file_is_told_to_everyone_who_waited_in_the_engines_own_words(
+    tmp_path: Path,
+) -> None:
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes(b"GGUF" + bytes(200))
+
+    async def prepare(_: str) -> Prepared:
+        return prepared(broken)
+
+    async with pool_of(tmp_path, prepare) as pool:
+        answers = await asyncio.gather(
+            say_hello(pool), say_hello(pool), return_exceptions=True
+        )
+        assert all(isinstance(answer, WorkerFailed) for answer in answers)
+        assert "Failed to init server" not in str(answers[0])
+        assert pool.counters.failures == {"smollm2": 1}
+
+
+async def test_a_worker_killed_in_use_fails_its_request_and_the_next_gets_a_new_one(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    async def prepare(_: str) -> Prepared:
+        return prepared(smollm2)
+
+    async with pool_of(tmp_path, prepare) as pool:
+        with pytest.raises(WorkerFailed):
+            async with pool.lease("smollm2") as lease:
+                assert isinstance(lease.engine, Chats)
+                long = ChatRequest(HELLO.messages, max_output_tokens=400, temperature=0.0)
+                async with aclosing(lease.engine.chat(long)) as deltas:
+                    async for delta in deltas:
+                        if delta.text:
+                            os.kill(workers()[0].pid, signal.SIGKILL)
+        assert await say_hello(pool)
+        assert pool.counters.loads == {"smollm2": 2}
+
+
+async def test_who_gives_up_while_it_loads_leaves_no_ticket_and_no_second_load(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    async def prepare(_: str) -> Prepared:
+        return prepared(smollm2)
+
+    async with pool_of(tmp_path, prepare) as pool:
+        impatient = asyncio.create_task(say_hello(pool))
+        patient = asyncio.create_task(say_hello(pool))
+        while not workers():
+            await asyncio.sleep(0)
+        impatient.cancel()
+        assert await patient
+        with pytest.raises(asyncio.CancelledError):
+            await impatient
+        assert pool.waiting == 0
+        assert pool.counters.loads == {"smollm2": 1}
+
+
+async def test_an_idle_on_demand_model_is_seen_gone(smollm2: Path, tmp_path: Path) -> None:
+    async def prepare(_: str) -> Prepared:
+        return prepared(smollm2, idle_s=0.2)
+
+    async with pool_of(tmp_path, prepare) as pool:
+        await say_hello(pool)
+        (worker,) = workers()
+        await asyncio.to_thread(worker.wait, 30)
+        while await pool.views():
+            await asyncio.sleep(0.01)
+        assert pool.counters.stops == {("smollm2", "idle"): 1}
+
+
+async def test_a_closing_pool_refuses_who_comes_late(smollm2: Path, tmp_path: Path) -> None:
+    async def prepare(_: str) -> Prepared:
+        return prepared(smollm2)
+
+    async with pool_of(tmp_path, prepare) as pool:
+        await say_hello(pool)
+        await pool.close()
+        with pytest.raises(Stopping):
+            await say_hello(pool)
+
+
+async def test_closing_ends_a_model_that_is_still_starting(smollm2: Path, tmp_path: Path) -> None:
+    async def prepare(_: str) -> Prepared:
+        return prepared(smollm2)
+
+    async with pool_of(tmp_path, prepare) as pool:
+        waiting = asyncio.create_task(say_hello(pool))
+        while not workers():
+            await asyncio.sleep(0)
+        await pool.close()
+        with pytest.raises(Stopping):
+            await waiting
