@@ -1,6 +1,7 @@
 """Sizes as people write them, and back: "12 GiB", "800 MB", 512."""
 
 import re
+from decimal import Decimal
 
 _UNITS: dict[str, int] = {"": 1, "b": 1} | {
     f"{prefix}{suffix}": base**power
@@ -19,7 +20,7 @@ def parse_bytes(text: str) -> int:
     match = _SIZE.fullmatch(text)
     if not match or match[2].lower() not in _UNITS:
         raise ValueError(f"{text!r} is not a size: write it as 512 MiB or 1.5 GB")
-    return round(float(match[1].replace(",", ".")) * _UNITS[match[2].lower()])
+    return round(Decimal(match[1].replace(",", ".")) * _UNITS[match[2].lower()])
 
 
 def print_bytes(count_bytes: int) -> str:

@@ -1,0 +1,141 @@
+"""A setting comes from the last layer that names it, and always knows which that was."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lumbre.config import Config, load
+from lumbre.config.load import keys
+from lumbre.core.errors import BadConfig, UnknownConfigKey
+
+
+def at(home: Path, **more: str) -> dict[str, str]:
+    return {"LUMBRE_HOME": str(home)} | more
+
+
+def write(home: Path, text: str) -> None:
+    home.mkdir(parents=True, exist_ok=True)
+    (home / "config.toml").write_text(text, encoding="utf-8")
+
+
+def why(config: Config, key: str) -> tuple[object, str, str]:
+    return next((v, o.layer, o.where) for k, v, o in config.values() if k == key)
+
+
+def test_each_layer_beats_the_one_before(home: Path) -> None:
+    write(home, "# ours\n[pool]\nidle_s = 5\n")
+    file = f"{home / 'config.toml'}:3"
+    assert why(load(at(home)), "pool.idle_s") == (5.0, "file", file)
+    named = at(home, LUMBRE_POOL__IDLE_S="7")
+    assert why(load(named), "pool.idle_s") == (7.0, "environment", "LUMBRE_POOL__IDLE_S")
+    assert why(load(named, {"pool.idle_s": "9"}), "pool.idle_s")[:2] == (9.0, "flag")
+    assert why(load(at(home)), "household.idle_s") == (600.0, "default", "")
+
+
+def test_lines_are_found_in_nested_sections(home: Path) -> None:
+    write(home, '[llm.lightweight]\nid = "a"\n\n[llm.primary]\ncontext_length = 8192\nid = "b"\n')
+    assert why(load(at(home)), "llm.primary.id")[2].endswith("config.toml:6")
+
+
+@pytest.mark.parametrize(
+    ("text", "nearest"),
+    [
+        ("[pool]\nidel_s = 5\n", "pool.idle_s"),
+        ("[poll]\nidle_s = 5\n", "pool.idle_s"),
+        ("[llm.primary]\nmodel = 'x'\n", "llm.primary.id"),
+        ("context_lenght = 4096\n", "context_length"),
+    ],
+)
+def test_a_key_that_does_not_exist_is_refused_with_the_nearest(
+    home: Path, text: str, nearest: str
+) -> None:
+    write(home, text)
+    with pytest.raises(UnknownConfigKey) as refused:
+        load(at(home))
+    assert str(refused.value.facts["nearest"]).endswith(nearest.rpartition(".")[2])
+    assert nearest.rpartition(".")[0] in str(refused.value.facts["nearest"])
+
+
+def test_a_variable_that_names_no_setting_is_refused(home: Path) -> None:
+    with pytest.raises(UnknownConfigKey, match="LUMBRE_POOL__IDEL_S"):
+        load(at(home, LUMBRE_POOL__IDEL_S="1"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[pool]\nidle_s = 'soon'\n",
+        "[pool]\nidle_s = -1\n",
+        "[pool]\nidle_s = true\n",
+        "[llm.primary]\ncontext_length = 4096.5\n",
+        "[worker]\nload_mode = 'magic'\n",
+        "[worker]\nextra_buffers = 'perhaps'\n",
+        "[memory]\nreserve_bytes = 'much'\n",
+        "[llm.primary]\nid = 7\n",
+        "[pool\n",
+    ],
+)
+def test_a_value_of_the_wrong_kind_is_refused_and_named(home: Path, text: str) -> None:
+    write(home, text)
+    with pytest.raises(BadConfig) as refused:
+        load(at(home))
+    assert "config.toml" in str(refused.value)
+
+
+def test_a_file_that_is_not_text_is_refused(home: Path) -> None:
+    home.mkdir()
+    (home / "config.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(BadConfig):
+        load(at(home))
+
+
+def test_sizes_are_written_as_people_write_them(home: Path) -> None:
+    write(home, '[memory]\nreserve_bytes = "1.5 GiB"\n')
+    assert load(at(home)).settings.memory.reserve_bytes == 3 * 512 * 1024**2
+
+
+def test_the_home_moves_everything_and_models_the_weights_alone(tmp_path: Path) -> None:
+    folders = load({"LUMBRE_HOME": str(tmp_path / "дом и hogar")}).folders
+    for path in (folders.config_file, folders.registry, folders.database, folders.weights):
+        assert path.is_relative_to(tmp_path / "дом и hogar")
+    apart = load(at(tmp_path, LUMBRE_MODELS=str(tmp_path / "w"))).folders
+    assert apart.weights == tmp_path / "w"
+    assert apart.home == tmp_path
+
+
+def test_a_long_home_has_a_short_socket(tmp_path: Path) -> None:
+    folders = load({"LUMBRE_HOME": str(tmp_path / ("я" * 60))}).folders
+    assert len(str(folders.socket).encode()) <= 100
+    other = load({"LUMBRE_HOME": str(tmp_path / ("я" * 61))}).folders
+    assert folders.socket != other.socket
+
+
+def test_two_configurations_have_two_fingerprints(tmp_path: Path) -> None:
+    assert load(at(tmp_path)).fingerprint == load(at(tmp_path)).fingerprint
+    other = load(at(tmp_path), {"pool.idle_s": "1"})
+    assert other.fingerprint != load(at(tmp_path)).fingerprint
+
+
+@given(st.sampled_from(keys()), st.text(max_size=20))
+def test_any_text_for_any_key_is_a_value_or_an_error_that_names_the_key(
+    key: str, text: str
+) -> None:
+    try:
+        config = load({"LUMBRE_HOME": "/nowhere/at/all"}, {key: text})
+    except BadConfig as error:
+        assert error.facts["key"] == key
+    else:
+        assert why(config, key)[1] == "flag"
+
+
+def test_every_default_survives_being_written_down(home: Path) -> None:
+    """What `lumbre config` shows can be put into the file as it is."""
+    import json
+
+    lines = [f"{key} = {json.dumps(value)}" for key, value, _ in load(at(home)).values()]
+    tomllib.loads("\n".join(lines))
+    write(home, "\n".join(lines) + "\n")
+    assert load(at(home)).settings == load(at(home / "other")).settings

@@ -1,0 +1,129 @@
+"""The database survives kill -9 and upgrades, and is never another program's."""
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from lumbre.core.errors import StoreDamaged
+from lumbre.store import Schema, Store
+
+ONE = Schema("things", ("CREATE TABLE things (name TEXT) STRICT",))
+TWO = Schema("things", (*ONE.migrations, "ALTER TABLE things ADD COLUMN size INTEGER"))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    opened = Store(tmp_path / "lumbre.db")
+    yield opened
+    opened.close()
+
+
+def names(store: Store) -> list[str]:
+    return [str(name) for (name,) in store.connection().execute("SELECT name FROM things")]
+
+
+def test_a_part_brings_its_tables_once_and_later_only_what_is_new(store: Store) -> None:
+    store.bring(ONE)
+    store.bring(ONE)
+    with store.writing() as connection:
+        connection.execute("INSERT INTO things VALUES ('a')")
+    store.bring(TWO)
+    assert store.version("things") == 2
+    assert list(store.connection().execute("SELECT * FROM things")) == [("a", None)]
+
+
+def test_a_migration_that_fails_leaves_the_version_as_it_was(store: Store) -> None:
+    store.bring(ONE)
+    broken = Schema("things", (*ONE.migrations, "CREATE TABLE more (x); SELECT nonsense"))
+    with pytest.raises(Exception, match="nonsense"):
+        store.bring(broken)
+    assert store.version("things") == 1
+    assert not list(store.connection().execute("SELECT 1 FROM sqlite_schema WHERE name='more'"))
+
+
+def test_a_file_of_a_newer_lumbre_is_left_alone(store: Store) -> None:
+    store.bring(TWO)
+    with pytest.raises(StoreDamaged, match="version 2"):
+        store.bring(ONE)
+
+
+def test_a_transaction_lands_whole_or_not_at_all(store: Store) -> None:
+    store.bring(ONE)
+    with pytest.raises(KeyboardInterrupt), store.writing() as connection:
+        connection.execute("INSERT INTO things VALUES ('a')")
+        raise KeyboardInterrupt
+    assert names(store) == []
+
+
+def test_what_was_acknowledged_is_there_after_kill_9(tmp_path: Path) -> None:
+    program = f"""
+import os, signal
+from pathlib import Path
+from lumbre.store import Schema, Store
+store = Store(Path({str(tmp_path / "lumbre.db")!r}))
+store.bring(Schema("things", {ONE.migrations!r}))
+with store.writing() as connection:
+    connection.execute("INSERT INTO things VALUES ('kept')")
+connection = store.connection()
+connection.execute("BEGIN IMMEDIATE")
+connection.execute("INSERT INTO things VALUES ('lost')")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    store = Store(tmp_path / "lumbre.db")
+    assert names(store) == ["kept"]
+    store.close()
+
+
+def test_many_threads_write_in_turn(store: Store) -> None:
+    store.bring(ONE)
+
+    def write(number: int) -> None:
+        with store.writing() as connection:
+            connection.execute("INSERT INTO things VALUES (?)", (str(number),))
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(write, range(40)))
+    assert sorted(names(store), key=int) == [str(number) for number in range(40)]
+
+
+def test_another_programs_database_is_not_touched(tmp_path: Path) -> None:
+    path = tmp_path / "lumbre.db"
+    with sqlite3.connect(path) as other:
+        other.execute("CREATE TABLE theirs (x)")
+    other.close()
+    before = path.read_bytes()
+    with pytest.raises(StoreDamaged, match="another program"):
+        Store(path)
+    assert path.read_bytes()[:16] == before[:16]
+
+
+def test_what_is_no_database_is_said_so(tmp_path: Path) -> None:
+    path = tmp_path / "lumbre.db"
+    path.write_bytes(os.urandom(8192))
+    with pytest.raises(StoreDamaged, match="not a database"):
+        Store(path)
+
+
+def test_a_truncated_database_is_said_so(tmp_path: Path) -> None:
+    path = tmp_path / "lumbre.db"
+    store = Store(path)
+    store.bring(ONE)
+    with store.writing() as connection:
+        connection.executemany("INSERT INTO things VALUES (?)", (("x" * 500,) for _ in range(99)))
+    store.close()
+    path.write_bytes(path.read_bytes()[:5000])
+    with pytest.raises(StoreDamaged):
+        Store(path).bring(ONE)
+
+
+def test_only_its_owner_may_read_it(store: Store) -> None:
+    assert store.path.stat().st_mode & 0o077 == 0
