@@ -1,0 +1,41 @@
+"""What to search for when a question leans on the one before it."""
+
+import re
+from collections.abc import Sequence
+
+from lumbre.core.messages import Message
+from lumbre.knowledge.stopwords import stop_words
+from lumbre.knowledge.terms import words
+from lumbre.words import LANGUAGES
+
+_LEANING = re.compile(
+    r"^\W*(?:"
+    r"y|e|pero|entonces|también|tampoco|o|además|"
+    r"and|but|so|then|also|what about|how about|or|"
+    r"а|и|но|тогда|ну|или|а\s+если|тоже"
+    r")\b",
+    re.IGNORECASE,
+)
+_POINTING = re.compile(
+    r"\b(?:"
+    r"eso|esto|ese|esa|esos|esas|ello|él|ella|ellos|ellas|allí|lo mismo|"
+    r"it|its|that|this|those|these|they|them|he|she|him|her|there|one|"
+    r"это|этот|эта|эти|этого|этой|этом|он|она|они|его|её|ее|их|им|ему|ей|нём|нем|там|тот|та|те"
+    r")\b",
+    re.IGNORECASE,
+)
+_FEW = 2
+"""Words that say something; a question with no more stands on the one before."""
+
+
+def leans_back(question: str) -> bool:
+    """Whether a question can hardly be understood without the one before it."""
+    stopped = frozenset().union(*(stop_words(language) for language in LANGUAGES))
+    telling = [word for word in words(question) if word not in stopped]
+    return bool(_LEANING.match(question) or _POINTING.search(question)) or len(telling) <= _FEW
+
+
+def search_text(question: str, history: Sequence[Message]) -> str:
+    """The question, after the person's last one where it leans on that."""
+    before = next((said.text for said in reversed(history) if said.role == "user"), "")
+    return f"{before} {question}" if before and leans_back(question) else question

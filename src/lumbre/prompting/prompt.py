@@ -1,0 +1,59 @@
+"""A prompt in its parts, in the order in which they change least.
+
+Rules, memory, history, then this turn's documents and question: what an engine has read
+before stands first, so it need not read it again.
+"""
+
+from dataclasses import dataclass
+
+from lumbre.core.messages import Message
+from lumbre.prompting.template import Template
+from lumbre.words import Language
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A piece of a document, as it is shown to the model."""
+
+    document: str
+    """Its name, not its path."""
+    page: int | None
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is to be asked."""
+
+    template: Template
+    language: Language
+    question: str
+    passages: tuple[Passage, ...] = ()
+    history: tuple[Message, ...] = ()
+    memory: str = ""
+
+    def messages(self) -> tuple[Message, ...]:
+        """The prompt as a chat model takes it."""
+        rules = [self._text("rules")]
+        if self.memory:
+            rules.append(self._text("memory", memory=self.memory))
+        asked = [self._text("question", question=self.question)]
+        if self.passages:
+            asked.insert(
+                0, "\n\n".join([self._text("passages"), *map(self._passage, self.passages)])
+            )
+        return (
+            Message("system", "\n\n".join(rules)),
+            *self.history,
+            Message("user", "\n\n".join(asked)),
+        )
+
+    def _passage(self, passage: Passage) -> str:
+        page = "" if passage.page is None else self._text("page", number=passage.page)
+        return self._text("passage", document=passage.document, page=page, text=passage.text)
+
+    def _text(self, name: str, **places: object) -> str:
+        texts = self.template.texts[self.language]
+        return self.template.text(
+            name, self.language, not_found=texts.get("not_found", "").strip(), **places
+        )
