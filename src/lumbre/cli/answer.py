@@ -85,12 +85,7 @@ def shown(path: str) -> str:
 
 
 def _phase(session: Session, event: Mapping[str, Any]) -> str:
-    if event["name"] == "reading" and event.get("total_tokens"):
-        return session.say(
-            "ask.reading", read_tokens=event["read_tokens"], total_tokens=event["total_tokens"]
-        )
-    name = event["name"] if event["name"] in ("loading", "retrieving") else "thinking"
-    return session.say(f"ask.{name}", model=event.get("model", ""))
+    return session.say(f"ask.{event['name']}", model=event["model"])
 
 
 def _line(text: str) -> str:

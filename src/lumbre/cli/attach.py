@@ -210,6 +210,11 @@ def _spawn(session: "Session") -> None:
     told = json.loads(word) if word else {}
     if "ready" not in told:
         raise from_json(told) or HouseholdFailed(
-            reason="it ended without a word" if ready else "it did not start in time",
+            reason=_last_line(folders.household_log) if ready else "no answer in time",
             log=str(folders.household_log),
         )
+
+
+def _last_line(log: Path) -> str:
+    lines = log.read_text(errors="replace").split("\n")
+    return next((line.strip() for line in reversed(lines) if line.strip()), "it ended silently")

@@ -4,6 +4,7 @@ A new command is one new file in `cli/verbs/`, found by name; its line in `--hel
 help of its options are sentences of `words/cli.toml`. Nothing heavy is imported here.
 """
 
+import itertools
 import json
 import os
 import sys
@@ -113,7 +114,7 @@ def _arguments(error: click.UsageError, language: Language) -> BadArguments:
 
 def _language(given: Sequence[str]) -> Language:
     """The best guess before anything was understood: for errors in the command line itself."""
-    wish = next((b for a, b in zip(given, given[1:], strict=False) if a == "--lang"), None)
+    wish = next((b for a, b in itertools.pairwise(given) if a == "--lang"), None)
     return language_of(wish, *(os.environ.get(n) for n in ("LC_ALL", "LC_MESSAGES", "LANG")))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lumbre.config import Config, load
-from lumbre.core.errors import BadArguments
+from lumbre.core.errors import BadArguments, LumbreError
 from lumbre.words import LANGUAGES, Language, language_of, say
 
 if TYPE_CHECKING:
@@ -67,6 +67,7 @@ class Session:
         wishes = [environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
         self.language: Language = language_of(flags.lang, configured, *wishes)
         self.is_terminal = sys.stdout.isatty() and environment.get("TERM") != "dumb"
+        self._own: Client | None = None
         self.colour = self.is_terminal and "NO_COLOR" not in environment
 
     def say(self, key: str, /, **facts: object) -> str:
@@ -80,6 +81,11 @@ class Session:
     def note(self, key: str, /, **facts: object) -> None:
         """A sentence beside the output: on standard error."""
         print(self.say(key, **facts), file=sys.stderr, flush=True)
+
+    def complain(self, error: LumbreError) -> None:
+        """What went wrong and what to do, on standard error."""
+        self.note("cli.error", message=error.message(self.language))
+        self.note("cli.hint", hint=error.hint(self.language))
 
     def prepare(self) -> None:
         """The folders, and on first use the starter household."""
@@ -98,8 +104,12 @@ class Session:
         self.prepare()
         if not self.flags.no_daemon:
             yield attach(self)
-            return
-        from lumbre.server.daemon import within
+        elif self._own is not None:
+            yield self._own
+        else:
+            from lumbre.server.daemon import within
 
-        with within(self.config) as socket:
-            yield Client(socket, self, pid=os.getpid())
+            with within(self.config) as socket:
+                self._own = Client(socket, self, pid=os.getpid())
+                yield self._own
+                self._own = None

@@ -18,7 +18,7 @@ from lumbre.core.document import Answer, Document
 from lumbre.core.errors import BadArguments
 from lumbre.core.messages import Message
 from lumbre.hardware.usage import pss_bytes, tree_pss_bytes
-from lumbre.knowledge import answer as answering
+from lumbre.knowledge.answer import Done, Phase, Settings, Text, answer
 from lumbre.knowledge.index import Index
 from lumbre.knowledge.ingest import Added, Cut, Embedding, Ingest, Reading
 from lumbre.knowledge.reading import Limits, Reader
@@ -53,45 +53,43 @@ class Household:
         Body: `question`; optional `docs` (absolute paths), `model`, `language` (of the
         interface), `conversation` ("new", "last" or a number), `client_pid`.
         """
-        question = _text(body, "question")
-        fallback = _language(body)
         model = self.runtime.chat_model(body.get("model")).id
+        question = _text(body, "question")
         conversation = self._conversation(body.get("conversation"))
-        history = self.conversations.get(conversation).turns if conversation else ()
-        if conversation:
-            yield {"event": "conversation", "id": conversation, "turns": len(history)}
+        history = None if conversation is None else self.conversations.get(conversation).turns
+        if conversation is not None:
+            yield {"event": "conversation", "id": conversation}
         begun = time.monotonic()
         async with self._measured(body.get("client_pid")) as memory:
             yield {"event": "phase", "name": "loading", "model": model}
-            embedder, chat = await asyncio.gather(
-                self.runtime.warm_embedder(), self.runtime.warm(model)
+            load_s = max(
+                await asyncio.gather(self.runtime.warm_embedder(), self.runtime.warm(model))
             )
-            load_s = max(embedder, chat)
-            steps = answering.answer(
+            steps = answer(
                 question,
                 self.index,
                 self.runtime,
                 model=model,
-                settings=self._answering(),
+                settings=self._answering,
                 within=_paths(body.get("docs")),
-                history=history if conversation else None,
-                fallback=fallback,
+                history=history,
+                fallback=_language(body),
             )
             async with aclosing(steps):
                 async for step in steps:
                     match step:
-                        case answering.Phase():
+                        case Phase():
                             yield {"event": "phase", **asdict(step)}
-                        case answering.Text():
-                            yield {"event": "text", "text": step.text}
-                        case answering.Done():
-                            told = step.answer
-        total_s = time.monotonic() - begun
-        if conversation:
-            self.conversations.add(
-                conversation, Message("user", question), Message("assistant", told.text)
-            )
-        yield {"event": "done", "answer": _told(told, load_s, total_s, memory[0])}
+                        case Text(text):
+                            yield {"event": "text", "text": text}
+                        case Done(told):
+                            pass
+        if conversation is not None:
+            turns = Message("user", question), Message("assistant", told.text)
+            self.conversations.add(conversation, *turns)
+        told.timing["load_s"] = load_s
+        told.timing["total_s"] = time.monotonic() - begun
+        yield {"event": "done", "answer": _told(told, memory[0])}
 
     async def docs_add(self, paths: Sequence[str]) -> AsyncIterator[Event]:
         """Read files and folders into the index; one writer at a time."""
@@ -235,9 +233,10 @@ class Household:
             return self.conversations.get(wanted).id
         raise BadArguments(reason=f"conversation: {wanted!r}")
 
-    def _answering(self) -> answering.Settings:
+    @property
+    def _answering(self) -> Settings:
         answers = self.config.settings.answers
-        return answering.Settings(
+        return Settings(
             passages=answers.passages,
             max_output_tokens=answers.max_output_tokens,
             temperature=answers.temperature,
@@ -269,19 +268,18 @@ class Household:
                 await watching
 
 
-def _told(answer: Answer, load_s: float, total_s: float, peak_bytes: int) -> Event:
+def _told(told: Answer, peak_bytes: int) -> Event:
     """An answer as scripts read it."""
-    timing = {"load_s": load_s, **answer.timing, "total_s": total_s}
     names = ("load_s", "retrieve_s", "first_token_s", "generate_s", "total_s")
     return {
-        "answer": answer.text,
-        "answered": answer.answered,
-        "language": answer.language,
-        "citations": [asdict(citation) for citation in answer.citations],
-        "model": answer.model,
-        "template": answer.template,
-        "prompt": asdict(answer.ledger),
-        "timing": {name: round(timing.get(name, 0.0), 3) for name in names},
+        "answer": told.text,
+        "answered": told.answered,
+        "language": told.language,
+        "citations": [asdict(citation) for citation in told.citations],
+        "model": told.model,
+        "template": told.template,
+        "prompt": asdict(told.ledger),
+        "timing": {name: round(told.timing.get(name, 0.0), 3) for name in names},
         "memory": {"peak_bytes": peak_bytes},
     }
 

@@ -1,11 +1,17 @@
 """`lumbre chat`: talk, with your documents at hand."""
 
 import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Verb
+from lumbre.core.errors import LumbreError
+
+if TYPE_CHECKING:
+    from lumbre.cli.attach import Client
 
 FAREWELLS = ("salir", "exit", "выход", "quit")
 
@@ -16,42 +22,73 @@ FAREWELLS = ("salir", "exit", "выход", "quit")
 @click.option("--continue", "go_on", is_flag=True, help="chat.continue")
 @click.pass_obj
 def command(session: Session, model: str | None, docs: tuple[str, ...], go_on: bool) -> None:
-    from lumbre.cli.answer import ask, show
-    from lumbre.cli.render import Moving
-
-    conversation: str | int = "last" if go_on else "new"
-    with session.household() as client:
-        with Moving() as moving:
-            for event in client.stream("/lumbre/open", {"models": [model] if model else []}):
-                if event["event"] == "phase":
-                    moving.show(session.say("ask.loading", model=event["model"]))
-        session.note("cli.chat.welcome", model=model or client.get("/lumbre/ps")["primary"])
-        while (said := _read()) is not None:
-            if not said:
-                continue
-            if said.lower() in FAREWELLS:
-                break
-            heard: dict[str, object] = {}
+    talk = _Talk(session, model, docs, "last" if go_on else "new")
+    with session.household() as first:
+        talk.open(first)
+        for said in _said():
             try:
-                events = ask(
-                    session, client, said, docs=docs, model=model, conversation=conversation
-                )
-                first = next(events)
-                conversation = first["id"]
-                show(session, events)
+                with session.household() as client:  # a new one, should the first have ended
+                    talk.turn(client, said)
             except KeyboardInterrupt:
                 session.note("cli.chat.stopped")
-            del heard
-        session.note("cli.chat.bye")
+            except LumbreError as error:  # this question failed; the talk goes on
+                session.complain(error)
+    session.note("cli.chat.bye")
 
 
-def _read() -> str | None:
-    """What the person says next; None at the end. ctrl-C clears the line."""
+class _Talk:
+    """One conversation with the household."""
+
+    def __init__(
+        self, session: Session, model: str | None, docs: tuple[str, ...], which: str | int
+    ) -> None:
+        self._session = session
+        self._model = model
+        self._docs = docs
+        self._which = which
+
+    def open(self, client: "Client") -> None:
+        """Load what is needed before the first question, and say who is there."""
+        from lumbre.cli.render import Moving
+
+        session, names = self._session, []
+        with Moving() as moving:
+            wanted = [self._model, "embedding"] if self._model else []
+            for event in client.stream("/lumbre/open", {"models": wanted}):
+                if event["event"] == "phase":
+                    names.append(event["model"])
+                    moving.show(session.say("ask.loading", model=event["model"]))
+        session.note("cli.chat.welcome", model=names[0])
+
+    def turn(self, client: "Client", said: str) -> None:
+        """One question and its answer."""
+        from lumbre.cli.answer import ask, show
+
+        events = ask(
+            self._session,
+            client,
+            said,
+            docs=self._docs,
+            model=self._model,
+            conversation=self._which,
+        )
+        self._which = next(events)["id"]
+        show(self._session, events)
+
+
+def _said() -> Iterator[str]:
+    """What the person says, line by line, until a farewell or the end of input."""
+    if sys.stdin.isatty():
+        import readline  # noqa: F401 - arrow keys and history in input()
     while True:
         try:
-            prompt = "› " if sys.stdin.isatty() else ""
-            return input(prompt).strip()
+            said = input("› " if sys.stdin.isatty() else "").strip()
         except EOFError:
-            return None
-        except KeyboardInterrupt:
+            return
+        except KeyboardInterrupt:  # clears the line
             print(file=sys.stderr)
+            continue
+        if said.lower() in FAREWELLS:
+            return
+        if said:
+            yield said

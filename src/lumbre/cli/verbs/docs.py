@@ -101,7 +101,7 @@ def search(
     if under:
         body["docs"] = [absolute(path) for path in under]
     with session.household() as client, Moving() as moving:
-        moving.show(session.say("ask.retrieving"))
+        moving.show(session.say("ask.retrieve"))
         hits = client.post("/lumbre/docs/search", body)
     if as_json:
         print(json.dumps(hits, ensure_ascii=False, indent=2))

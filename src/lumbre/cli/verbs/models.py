@@ -42,8 +42,7 @@ def list_(session: Session, as_json: bool) -> None:
     registry, weights = _open(session)
     models = registry.usable()
     for error in registry.broken():
-        session.note("cli.error", message=error.message(session.language))
-        session.note("cli.hint", hint=error.hint(session.language))
+        session.complain(error)
     if as_json:
         told = [_told(manifest, weights) for manifest in models]
         print(json.dumps(told, ensure_ascii=False, indent=2))
@@ -74,15 +73,14 @@ def show(session: Session, model: str | None, schema: bool, as_json: bool) -> No
         print(table(session.say("cli.models.fields").split("|"), manifest_fields()))
         return
     registry, weights = _open(session)
-    wanted = registry.find(model) if model else [registry.primary(_chosen(session))]
+    wanted = _meant(session, registry, model or "primary")
     for manifest in wanted:
         if as_json:
             print(json.dumps(_told(manifest, weights), ensure_ascii=False, indent=2))
         else:
             print(dump_manifest(manifest), end="")
-            print(
-                f"# {session.say('cli.models.' + weights.state(manifest))}: {_place(manifest, weights)}"
-            )
+            state = session.say(f"cli.models.{weights.state(manifest)}")
+            print(f"# {state}: {_place(manifest, weights)}")
 
 
 @command.command("pull", cls=Verb, help="models.pull")
@@ -91,7 +89,7 @@ def show(session: Session, model: str | None, schema: bool, as_json: bool) -> No
 @click.pass_obj
 def pull(session: Session, what: str, yes: bool) -> None:
     registry, weights = _open(session)
-    pull_all(session, weights, registry.find(what), sure=yes)
+    pull_all(session, weights, _meant(session, registry, what), sure=yes)
 
 
 @command.command("verify", cls=Verb, help="models.verify")
@@ -102,7 +100,7 @@ def verify(session: Session, what: str) -> int:
 
     registry, weights = _open(session)
     outcome = 0
-    for manifest in registry.find(what):
+    for manifest in _meant(session, registry, what):
         if what == "all" and weights.state(manifest) == "absent":
             session.print(
                 "cli.models.row", model=manifest.id, state=session.say("cli.models.absent")
@@ -121,8 +119,7 @@ def verify(session: Session, what: str) -> int:
                 "cli.models.row", model=manifest.id, state=session.say("cli.models.verified")
             )
         except LumbreError as error:
-            session.note("cli.error", message=error.message(session.language))
-            session.note("cli.hint", hint=error.hint(session.language))
+            session.complain(error)
             outcome = exit_code(error)
     return outcome
 
@@ -204,6 +201,11 @@ def _bytes(manifest: Manifest, weights: "Weights") -> int:
 
 def _role(manifest: Manifest, primary: str) -> str:
     return f"{manifest.role} *" if manifest.id == primary else manifest.role
+
+
+def _meant(session: Session, registry: "Registry", what: str) -> list[Manifest]:
+    """The models of an id, a role, a capability, or all; the primary is the one in force."""
+    return [registry.primary(_chosen(session))] if what == "primary" else registry.find(what)
 
 
 def _chosen(session: Session) -> str | None:
