@@ -9,7 +9,7 @@ from lumbre.formats.gguf_header import Header, read_header
 from lumbre.formats.gguf_kinds import KINDS, QUANTS
 from lumbre.formats.gguf_reader import Array, bad_weights
 
-__all__ = ["Array", "Header", "facts_of", "read_facts", "read_header"]
+__all__ = ["Array", "Header", "bad_weights", "facts_of", "read_facts", "read_header"]
 
 _LARGEST = 2**32 - 1
 """Source: llama.cpp reads these values as uint32."""
