@@ -85,17 +85,3 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Running:
 
 def with_options(launch: Launch, options: Mapping[str, object]) -> Launch:
     return replace(launch, settings={**launch.settings, "engine": dict(options)})
-
-
-@pytest.fixture(scope="session")
-def smollm2() -> Path:
-    import os
-
-    return Path(os.environ["LUMBRE_TEST_WEIGHTS"]) / "SmolLM2-135M-Instruct.Q4_1.gguf"
-
-
-@pytest.fixture(scope="session")
-def qwen() -> Path:
-    import os
-
-    return Path(os.environ["LUMBRE_TEST_WEIGHTS"]) / "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"
