@@ -1,19 +1,18 @@
 """Real workers on real weights, started for one test and seen gone after it."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.workers.running import Running
 
 from lumbre import backends
 from lumbre.core.backend import Launch, WorkerSettings
 from lumbre.core.model import Manifest
 from lumbre.pool.worker import Worker, new_key
-
-Running = Callable[..., AbstractAsyncContextManager[tuple[Worker, Any]]]
 
 
 @pytest.fixture(scope="session")

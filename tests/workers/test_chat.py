@@ -3,21 +3,19 @@
 import asyncio
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from tests.workers.running import Running
 
 from lumbre.core.backend import Chats, Embeds
 from lumbre.core.generation import ChatRequest, Delta
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
-from lumbre.pool.worker import Worker
 
-Running = Callable[..., AbstractAsyncContextManager[tuple[Worker, Any]]]
 COLOURS = (Message("user", "Name three colours."),)
 
 

@@ -5,19 +5,18 @@ import base64
 import http.client
 import json
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.workers.running import Running
 
 from lumbre.core.backend import Chats, Embeds
 from lumbre.core.errors import PromptTooLong
 from lumbre.core.model import Manifest
 from lumbre.pool.worker import Worker
-
-Running = Callable[..., AbstractAsyncContextManager[tuple[Worker, Any]]]
 
 TEXTS = ["The cat sleeps.", "El gato duerme.", "Кот спит.", "Tax law of 1987", ""]
 

@@ -9,20 +9,18 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import AbstractAsyncContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
+from tests.workers.running import Running
 
 from lumbre.backends.llama_cpp import backend
 from lumbre.core.backend import Launch, WorkerSettings
 from lumbre.core.errors import WorkerFailed
 from lumbre.core.model import Manifest
 from lumbre.pool.worker import Worker, new_key
-
-Running = Callable[..., AbstractAsyncContextManager[tuple[Worker, Any]]]
 
 SOON_S = 2.0
 

@@ -3,18 +3,15 @@
 import asyncio
 import struct
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from tests.workers.running import Running
 
 from lumbre.core.errors import WorkerFailed
 from lumbre.core.model import Manifest
-from lumbre.pool.worker import Worker
-
-Running = Callable[..., AbstractAsyncContextManager[tuple[Worker, Any]]]
 
 _PRE = b"tokenizer.ggml.pre" + struct.pack("<IQ", 8, len(b"smollm"))
 """GGUF: the key, the type "string", its length; the value follows."""

@@ -1,14 +1,14 @@
 """What a worker was said to need is never less than what it then holds, nor much more."""
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
+from tests.workers.running import Running
 
 from lumbre.core.backend import WorkerSettings
 from lumbre.core.generation import ChatRequest
@@ -17,8 +17,6 @@ from lumbre.core.model import Manifest
 from lumbre.formats.gguf import read_facts
 from lumbre.planner.need import copied_bytes, need
 from lumbre.pool.worker import Worker
-
-Running = Callable[..., AbstractAsyncContextManager[tuple[Worker, Any]]]
 
 MIB = 2**20
 MOST_TOO_MUCH = 1.35

@@ -107,7 +107,7 @@ class Wire:
             if not events.is_done:
                 raise self._failed("the stream broke off")
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise self._failed(_words(error)) from error
+            raise self._failed(error) from error
         except ValueError as error:
             raise EngineRefused(model=self.model, reason=f"not an event: {error}") from error
         finally:
@@ -143,7 +143,7 @@ class Wire:
             answer = json.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError) as error:
             response.close()
-            raise self._failed(_words(error)) from error
+            raise self._failed(error) from error
         except ValueError as error:
             raise EngineRefused(model=self.model, reason=f"not JSON: {error}") from error
         finally:
@@ -169,9 +169,9 @@ class Wire:
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 if not trace.is_reused:
-                    raise self._failed(_words(error)) from error
+                    raise self._failed(error) from error
             except (aiohttp.ClientError, TimeoutError) as error:
-                raise self._failed(_words(error)) from error
+                raise self._failed(error) from error
 
     def _sessions(self) -> aiohttp.ClientSession:
         if self._session is None:
@@ -201,7 +201,7 @@ class Wire:
 
     def _refusal(self, status: int, body: object) -> LumbreError:
         error = body.get("error") if isinstance(body, dict) else None
-        facts: dict[str, Any] = error if isinstance(error, dict) else {"message": str(error)}
+        facts: dict[str, Any] = error if isinstance(error, dict) else {"message": error}
         message = str(facts.get("message") or f"HTTP {status}")
         counts = (facts.get("n_prompt_tokens"), facts.get("n_ctx"))
         if found := _TOO_LARGE.search(message):
@@ -210,8 +210,10 @@ class Wire:
             return EngineRefused(model=self.model, reason=message)
         return PromptTooLong(model=self.model, prompt_tokens=counts[0], window_tokens=counts[1])
 
-    def _failed(self, reason: str) -> WorkerFailed:
-        return WorkerFailed(model=self.model, reason=reason, log="")
+    def _failed(self, error: Exception | str) -> WorkerFailed:
+        if isinstance(error, TimeoutError):
+            error = f"silent for {self._silence_s:g} s"
+        return WorkerFailed(model=self.model, reason=str(error) or type(error).__name__, log="")
 
 
 async def _note_reuse(_session: object, context: SimpleNamespace, _params: object) -> None:
@@ -225,7 +227,3 @@ def _vector(encoded: object) -> "array[float]":
     else:
         vector.extend(encoded)  # type: ignore[arg-type]
     return vector
-
-
-def _words(error: Exception) -> str:
-    return str(error) or type(error).__name__

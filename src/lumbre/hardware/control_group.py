@@ -55,7 +55,10 @@ def core_quotas(root: Path = Path("/")) -> list[float]:
 def _folders(root: Path, controller: str) -> Iterator[tuple[Path, bool]]:
     """The group of this process for a controller, then its parents; whether it is version 2."""
     for line in (_text(root / "proc/self/cgroup") or "").splitlines():
-        _, names, path = line.split(":", 2)
+        _, _, rest = line.partition(":")
+        names, is_whole, path = rest.partition(":")
+        if not is_whole:
+            continue
         if not names:
             mount, is_v2 = root / _MOUNT, True
         elif controller in names.split(","):
