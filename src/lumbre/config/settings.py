@@ -106,10 +106,15 @@ class Documents:
     """How files become passages."""
 
     passage_characters: int = 1000
+    """About how long a passage is."""
     overlap_characters: int = 200
+    """How much of a passage stands in the next one too."""
     max_file_bytes: int = 512 * 1024**2
+    """Larger files are not read."""
     parse_timeout_s: float = 60.0
+    """How long the text of one file may take."""
     parse_memory_bytes: int = 1024**3
+    """What the process that reads files may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +124,9 @@ class Answers:
     passages: int = 3
     """Passages shown to the model."""
     max_output_tokens: int = 150
+    """The longest answer."""
     temperature: float = 0.0
+    """0: the same question gets the same answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +134,9 @@ class Weights:
     """How weights arrive."""
 
     skip_checksum: bool = False
+    """Use weights without comparing them with their manifest."""
     connect_timeout_s: float = 5.0
+    """How long a source may take to be reached."""
     stall_timeout_s: float = 30.0
     """A transfer that brings no byte for this long is given up."""
 

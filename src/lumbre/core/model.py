@@ -99,34 +99,49 @@ class Manifest:
     __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
 
     id: str
+    """Its name in every command. Unique in the registry folder."""
     family: str
     role: Role
+    """Its place in the household."""
     format: Format
     capabilities: tuple[Capability, ...]
     revision: str
+    """Which release of the weights, in their publisher's words."""
     path: str | None = None
     """Relative to the weights folder, absolute only when `models add` wrote it."""
     quant: str | None = None
+    """How the weights are rounded: Q4_K_M, Q8_0, F16 ..."""
     checksum_sha256: str | None = None
+    """Of the main file; compared before its first use."""
     context_length: int | None = None
     """Tokens."""
     avg_latency_tokens_per_s: float | None = None
+    """As its owner measured it; only told, never relied on."""
     load: Load | None = None
+    """When it loads; absent: by its role."""
     idle_unload_seconds: float | None = None
+    """An on_demand model unloads after this long unused; absent: `pool.idle_s`."""
     reasoning_modes: tuple[ReasoningMode, ...] = ()
     tokenizer: str | None = None
+    """The tokenizer's name, where it is not inside the weights."""
     adapter: str | None = None
     """Runtime adapter: the backend by name, e.g. `llama_cpp`."""
     embedding: bool | None = None
+    """Whether it turns text into vectors."""
     description: str = ""
     license: str = ""
+    """Of the weights."""
     files: tuple[WeightsFile, ...] = ()
+    """Every file of a model that has several; the first is `path`."""
     sources: tuple[Source, ...] = ()
+    """Where the bytes come from; tried in order until one delivers the right ones."""
     backends: tuple[BackendChoice, ...] = ()
+    """Ways to run it, best first; absent: `adapter`."""
     sampling: Sampling = field(default_factory=Sampling)
     prompts: Prompts = field(default_factory=Prompts)
     price: Price | None = None
     metadata: Mapping[str, object] = field(default_factory=dict)
+    """The one place for fields that no manifest has."""
 
     @property
     def loads(self) -> Load:
