@@ -18,7 +18,7 @@ from lumbre.core.model import Manifest, Source, WeightsFile
 from lumbre.registry.events import Done, Event, Found, Progress, SourceGaveUp, Trying, Verifying
 from lumbre.registry.fetch import pull, sources_of
 from lumbre.registry.meter import Meter
-from lumbre.registry.sources import Patience
+from lumbre.registry.sources import Patience, source_of
 from lumbre.registry.transfer import Partial, Receipt
 from lumbre.registry.weights import Weights
 from lumbre.store import Store
@@ -26,6 +26,7 @@ from lumbre.store import Store
 CONTENT = some_bytes(200_000)
 WRONG = some_bytes(200_000, seed=2)
 QUICK = Patience(attempts=2, pause_s=0.0)
+STARTER = Path(registry.__path__[0]) / "starter"
 Serve = Callable[[Site], str]
 
 
@@ -287,3 +288,9 @@ def test_the_rate_is_of_the_last_seconds_and_starts_over_with_the_file() -> None
         rate = meter.bytes_per_s(float(second), 1_000_000 + second * 1000)
     assert rate == 1000
     assert meter.bytes_per_s(20.0, 0) is None
+
+
+@pytest.mark.parametrize("shipped", sorted(STARTER.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_source_of_a_starter_model_is_understood(shipped: Path) -> None:
+    for source in yaml.safe_load(shipped.read_text(encoding="utf-8")).get("sources", []):
+        assert source_of(source["uri"]).room_bytes(source["uri"], 1 << 30) < 1 << 32
