@@ -34,6 +34,9 @@ from lumbre.store import Store
 _EMBED_BATCH = 256
 """Texts in one request to an encoder: bounds the size of a request, not the work."""
 
+_QUEUED = 64
+"""Requests an encoder may have before it; it serves them one after the other itself."""
+
 
 @dataclass(slots=True)
 class Spent:
@@ -188,16 +191,20 @@ class Runtime:
             needed = need_of_files(total_bytes, resident if isinstance(resident, int) else None)
         idle_s = manifest.idle_unload_seconds or settings.pool.idle_s
         return Prepared(
-            manifest, files, worker, needed, None if manifest.loads == "eager" else idle_s
+            manifest=manifest,
+            files=files,
+            settings=worker,
+            need=needed,
+            idle_s=None if manifest.loads == "eager" else idle_s,
+            slots=worker.slots if manifest.role in CHAT_ROLES else _QUEUED,
         )
 
     def _settings(self, manifest: Manifest) -> WorkerSettings:
         worker = self.config.settings.worker
         threads = share(usable_cores(), worker.prompt_threads, worker.generation_threads)
-        chats = manifest.role in CHAT_ROLES
         return WorkerSettings(
             context_tokens=self._window_tokens(manifest),
-            slots=1 if chats else 4,
+            slots=1,
             prompt_threads=threads.prompt,
             generation_threads=threads.generation,
             load_mode=worker.load_mode,

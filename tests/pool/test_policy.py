@@ -28,7 +28,7 @@ from lumbre.pool.policy import (
 
 MODELS = {
     "primary": Terms(need_bytes=50, slots=1),
-    "embedder": Terms(need_bytes=10, slots=4),
+    "embedder": Terms(need_bytes=10, slots=4, resident=True),
     "light": Terms(need_bytes=30, slots=2, idle_s=5.0),
     "micro": Terms(need_bytes=20, slots=1, idle_s=3.0),
     "giant": Terms(need_bytes=500, slots=1, idle_s=3.0),
@@ -301,6 +301,27 @@ def test_a_model_always_in_use_gives_way_to_one_who_waits() -> None:
     world.see()
     world.start(max(world.alive))
     assert waiting in world.leases
+
+
+def test_a_resident_model_is_not_stopped_for_another() -> None:
+    world = Machine(capacity=55)
+    world.release_after_start("embedder")
+    world.ask("primary")
+    assert [(r.why, r.free_bytes) for r in world.refused] == [("does_not_fit", 45)]
+    assert not world.stopping
+
+
+def test_a_resident_model_never_waits_for_one_in_use() -> None:
+    """Whoever holds the primary and asks for the embedder would wait for itself."""
+    world = Machine(capacity=55)
+    using = world.ask("primary")
+    world.start(max(world.alive))
+    world.see()
+    asked = world.ask("embedder")
+    assert [(r.ticket, r.why) for r in world.refused] == [(asked, "does_not_fit")]
+    world.release(using)
+    world.ask("embedder")
+    assert [world.alive[worker] for worker in world.stopping] == ["primary"]
 
 
 def test_closing_refuses_who_waits_and_lets_the_others_finish() -> None:

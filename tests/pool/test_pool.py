@@ -121,9 +121,7 @@ async def test_a_broken_file_is_told_to_everyone_who_waited_in_the_engines_own_w
         return prepared(broken)
 
     async with pool_of(tmp_path, prepare) as pool:
-        answers = await asyncio.gather(
-            say_hello(pool), say_hello(pool), return_exceptions=True
-        )
+        answers = await asyncio.gather(say_hello(pool), say_hello(pool), return_exceptions=True)
         assert all(isinstance(answer, WorkerFailed) for answer in answers)
         assert "Failed to init server" not in str(answers[0])
         assert pool.counters.failures == {"smollm2": 1}

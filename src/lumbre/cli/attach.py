@@ -161,8 +161,20 @@ def end(session: "Session", note: Note) -> None:
     """Ask a household to end and wait until it has; answers in hand are finished."""
     folders = session.config.folders
     Client(folders.socket, session, note.pid).post("/lumbre/stop")
-    while is_owned(folders, "household"):
+    while is_owned(folders, "household") or _runs(note.pid):
         time.sleep(_BUSY_POLL_S)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process is there; one that only waits to be reaped is not."""
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return Path("/proc/self").exists() is False
 
 
 def _suits(note: Note, session: "Session") -> bool:

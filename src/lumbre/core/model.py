@@ -12,6 +12,8 @@ Role = Literal[
 ROLES: tuple[Role, ...] = get_args(Role)
 CHAT_ROLES: tuple[ChatRole, ...] = get_args(ChatRole)
 EAGER_ROLES: tuple[Role, ...] = ("primary", "embedding", "classifier", "router")
+RESIDENT_ROLES: tuple[Role, ...] = ("embedding", "classifier", "router")
+"""Small models that everything else relies on."""
 Load = Literal["eager", "on_demand"]
 Capability = Literal[
     "chat", "reasoning", "judge", "plan", "long_context", "embed", "rerank", "stt", "tts",

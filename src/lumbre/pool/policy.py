@@ -22,6 +22,12 @@ class Terms:
     slots: int = 1
     idle_s: float | None = None
     """Stops after this long unused; None: stays (an eager model)."""
+    resident: bool = False
+    """Small and needed by all (embedding, classifier, router): never stopped for another.
+
+    Nor does it wait for one in use: it fits now, or is refused. A request that holds a
+    chat model may therefore ask for a resident one, and never waits for itself.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,8 +288,9 @@ def _place(state: State) -> tuple[State, tuple[Effect, ...]]:
             state = replace(_put(state, resident), next_worker=worker + 1)
             effects.append(Start(worker, ticket.model))
             continue
-        if need_bytes > state.free_bytes + state.committed_bytes:
-            free_bytes = max(0, state.free_bytes + state.committed_bytes)
+        most_bytes = state.free_bytes + _yielding_bytes(state, state.terms[ticket.model])
+        if need_bytes > most_bytes:
+            free_bytes = max(0, most_bytes)
             told = [t for t in state.queue if t.model == ticket.model]
             state = replace(state, queue=tuple(t for t in state.queue if t not in told))
             effects += [Refuse(t.id, t.model, "does_not_fit", free_bytes=free_bytes) for t in told]
@@ -327,7 +334,7 @@ def _victims(state: State, need_bytes: int) -> list[int]:
     if missing <= 0:
         return chosen
     order = sorted(
-        state.workers.values(),
+        (w for w in state.workers.values() if w.phase == "stopping" or not w.terms.resident),
         key=lambda w: (
             w.phase != "stopping",
             not w.is_idle,
@@ -342,6 +349,16 @@ def _victims(state: State, need_bytes: int) -> list[int]:
         missing -= resident.terms.need_bytes
         chosen.append(resident.worker)
     return chosen
+
+
+def _yielding_bytes(state: State, terms: Terms) -> int:
+    """What may come free for a model: all that is not resident; for a resident, what is idle."""
+    return sum(
+        worker.terms.need_bytes
+        for worker in state.workers.values()
+        if worker.phase == "stopping"
+        or (not worker.terms.resident and (worker.is_idle or not terms.resident))
+    )
 
 
 def _of_model(state: State, model: str) -> Resident | None:

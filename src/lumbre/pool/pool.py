@@ -19,7 +19,7 @@ from lumbre import backends
 from lumbre.core.backend import Engine, WorkerSettings
 from lumbre.core.errors import DoesNotFit, LumbreError, Stopping, WorkerFailed
 from lumbre.core.machine import Memory, Need
-from lumbre.core.model import Manifest
+from lumbre.core.model import RESIDENT_ROLES, Manifest
 from lumbre.pool.policy import (
     Asked,
     Cancelled,
@@ -43,6 +43,9 @@ from lumbre.pool.worker import Worker, new_key
 
 _log = logging.getLogger(__name__)
 
+_PROOF_S = 10.0
+"""How long a worker that broke off an answer may take for one token."""
+
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
@@ -53,6 +56,8 @@ class Prepared:
     settings: WorkerSettings
     need: Need
     idle_s: float | None
+    slots: int = 1
+    """Leases at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +122,7 @@ class Pool:
         self._workers: dict[int, Worker] = {}
         self._engines: dict[int, Engine] = {}
         self._failures: dict[int, LumbreError] = {}
+        self._doubted: set[int] = set()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
@@ -133,13 +139,35 @@ class Pool:
         begun = time.monotonic()
         while True:
             async with self._ticket(model) as worker:
-                if not self._workers[worker].has_ended():
+                if await self._is_well(worker):
                     waited_s = time.monotonic() - begun
-                    yield Lease(worker, model, self._engines[worker], waited_s)
+                    try:
+                        yield Lease(worker, model, self._engines[worker], waited_s)
+                    except WorkerFailed:
+                        self._doubted.add(worker)
+                        raise
                     return
-            # it died unused and nobody has told us yet: see it gone, then ask again
+            # it is dead and nobody has told us yet: see it gone, then ask again
             if task := self._tasks.get(worker):
                 await asyncio.wait([task])
+
+    async def _is_well(self, number: int) -> bool:
+        """Whether a worker still answers; one that failed its last request must show it.
+
+        One that does not is killed: alive is who produces a token.
+        """
+        worker = self._workers[number]
+        if worker.has_ended():
+            return False
+        if number in self._doubted:
+            try:
+                async with asyncio.timeout(_PROOF_S):
+                    await self._engines[number].ready()
+            except (LumbreError, TimeoutError):
+                await worker.stop()
+                return False
+            self._doubted.discard(number)
+        return True
 
     @asynccontextmanager
     async def _ticket(self, model: str) -> AsyncIterator[int]:
@@ -147,7 +175,12 @@ class Pool:
         prepared = self._prepared[model] = await self._prepare(model)
         number = next(self._tickets)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
-        terms = Terms(prepared.need.total_bytes, prepared.settings.slots, prepared.idle_s)
+        terms = Terms(
+            need_bytes=prepared.need.total_bytes,
+            slots=prepared.slots,
+            idle_s=prepared.idle_s,
+            resident=prepared.manifest.role in RESIDENT_ROLES,
+        )
         try:
             await self._look(model)
             self._happened(Asked(Ticket(number, model), terms))
@@ -284,6 +317,7 @@ class Pool:
             await worker.stop()
         self._happened(Gone(number, await asyncio.to_thread(self._available)))
         self._tasks.pop(number, None)
+        self._doubted.discard(number)
 
     async def _stop(self, number: int) -> None:
         """End a worker; its own task then sees it gone."""

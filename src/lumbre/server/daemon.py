@@ -73,9 +73,8 @@ def serve(config: Config, *, stays: bool, ready: Callable[[], None]) -> None:
     door = listen(folders.socket)
     write_note(folders, Note(os.getpid(), time.time(), config.fingerprint, VERSION, stays))
     try:
-        asyncio.run(
-            _serve(config, door, None if stays else config.settings.household.idle_s, ready)
-        )
+        idle_s = None if stays else config.settings.household.idle_s
+        asyncio.run(_serve(config, door, idle_s, ready, opens=stays))
     finally:
         door.close()
         folders.socket.unlink(missing_ok=True)
@@ -97,7 +96,7 @@ def within(config: Config) -> Iterator[Path]:
 
     def run() -> None:
         try:
-            asyncio.run(_serve(config, door, None, opened.set, ending))
+            asyncio.run(_serve(config, door, None, opened.set, ending=ending))
         except BaseException as error:
             failed.append(error)
         finally:
@@ -123,6 +122,8 @@ async def _serve(
     door: socket,
     idle_s: float | None,
     ready: Callable[[], None],
+    *,
+    opens: bool = False,
     ending: list[Callable[[], None]] | None = None,
 ) -> None:
     import uvicorn
@@ -150,16 +151,29 @@ async def _serve(
     if ending is not None:
         ending.append(partial(_call_in, loop, end))
     watch = asyncio.create_task(_watch(household, idle_s, end))
+    opening = asyncio.create_task(_open(household)) if opens else None
     try:
         await server.serve(sockets=[door])
     finally:
-        watch.cancel()
+        for task in (watch, opening):
+            if task is not None:
+                task.cancel()
         await household.close()
 
 
 def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
     with suppress(RuntimeError):  # it has ended by itself meanwhile
         loop.call_soon_threadsafe(call)
+
+
+async def _open(household: "Household") -> None:
+    """Load the eager models; what keeps one from loading is told to whoever asks for it."""
+    try:
+        async for event in household.open():
+            if event["event"] == "loaded":
+                _log.info("%s ready in %.1f s", event["model"], event["load_s"])
+    except LumbreError as error:
+        _log.warning("%s", error)
 
 
 async def _watch(household: "Household", idle_s: float | None, end: Callable[[], None]) -> None:
