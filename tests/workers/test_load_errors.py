@@ -113,3 +113,19 @@ def reason(running: Running, manifest: Manifest, weights: Path, **settings: Any)
     assert "Failed to init server" not in why
     assert "\n" not in why
     return why
+
+
+def test_the_cause_is_named_every_time(running: Running, chatter: Manifest, tmp_path: Path) -> None:
+    """The engine logs in the background; a process that ends at once took its words with it."""
+
+    async def story() -> list[str]:
+        return await asyncio.gather(*(once(n) for n in range(12)))
+
+    async def once(number: int) -> str:
+        with pytest.raises(WorkerFailed) as caught:
+            async with running(chatter, tmp_path / f"gone-{number}.gguf"):
+                pass
+        return str(caught.value.facts["reason"])
+
+    for number, why in enumerate(asyncio.run(story())):
+        assert f"gone-{number}.gguf" in why

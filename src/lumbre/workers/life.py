@@ -12,12 +12,14 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1
 """Source: linux/prctl.h."""
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
+_SETTLE_S, _STILL_S = 2.0, 0.1
 
 
 class Life:
@@ -51,6 +53,21 @@ def begin() -> Life:
     _die_with(order["parent"])
     threading.Thread(target=_watch, name="watch-parent", daemon=True).start()
     return Life(order["settings"], answers)
+
+
+def let_log_settle() -> None:
+    """Return when the log has grown and grows no more, after two seconds in any case.
+
+    For an engine that logs in the background: 2 of 150 failed loads lost their cause.
+    """
+    end_s = time.monotonic() + _SETTLE_S
+    seen = 0
+    while time.monotonic() < end_s:
+        size = os.fstat(_STDERR).st_size
+        if size and size == seen:
+            return
+        seen = size
+        time.sleep(_STILL_S)
 
 
 def _die_with(parent: int) -> None:

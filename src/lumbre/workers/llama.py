@@ -10,7 +10,11 @@ def main() -> None:
     worker = life.begin()
     import xllamacpp
 
-    server = xllamacpp.Server(parameters(worker.settings))
+    try:
+        server = xllamacpp.Server(parameters(worker.settings))
+    except RuntimeError:
+        life.let_log_settle()  # the engine writes its log from a thread that dies with us
+        raise
     worker.announce(server.listening_address)
     worker.wait()
 
