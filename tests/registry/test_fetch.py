@@ -6,8 +6,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 from tests.registry.places import AUTHORITY, Site, manifest, sha256, some_bytes, website
 
+from lumbre import registry
 from lumbre.core.errors import (
     ComesWithLumbre,
     DiskFull,

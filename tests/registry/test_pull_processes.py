@@ -98,13 +98,17 @@ def test_a_pull_stopped_between_parts_fetches_only_the_missing_ones(
     how: signal.Signals, home: Path, shelf: Shelf
 ) -> None:
     model = manifest(CONTENT, URI)
+    elsewhere = home.parent / "another disk"
+    elsewhere.mkdir()
     with index(shelf) as surroundings:
+        surroundings["TMPDIR"] = str(elsewhere)
         with pulling(home, model, surroundings) as child:
             assert shelf.half.get(timeout=WAIT_S) == "some-part2"
             child.process.send_signal(how)
             status = child.ended()
         assert status == (130 if how is signal.SIGINT else -signal.SIGKILL)
         assert shelf.hung_up.wait(WAIT_S), "pip outlived the pull"
+        assert list(elsewhere.iterdir()) == [], "pip filled another disk"
         assert not (home / "models" / PATH).exists()
         assert shelf.served == ["some-part1", "some-part2"]
         shelf.slow.clear()

@@ -192,9 +192,10 @@ def test_a_packed_answer_is_refused(serve: Serve, tmp_path: Path) -> None:
     assert why(serve(Site(CONTENT, coding="gzip")), tmp_path) == "encoded"
 
 
+@pytest.mark.timeout(60)
 def test_silence_is_not_waited_out(serve: Serve, tmp_path: Path) -> None:
     site = Site(CONTENT, hold_at=1000)
-    patience = Patience(stall_s=0.2, attempts=2, pause_s=0.0)
+    patience = Patience(connect_s=1000.0, stall_s=0.2, attempts=2, pause_s=0.0)
     assert why(serve(site), tmp_path, patience=patience) == "stalled"
     assert Partial(tmp_path / "model.gguf").size_bytes == 2000, "both attempts went on"
 

@@ -81,7 +81,7 @@ def downloaded(
 
 
 def _command(requirement: str, patience: Patience, wheels: Path, scratch: Path) -> list[str]:
-    # -P: a file named pip.py where the person stands is not what we mean to run.
+    # -P: the modules beside tied_pip.py, and those where the person stands, are not pip's.
     # Without --only-binary pip would run the setup.py of a source archive.
     return [
         *(sys.executable, "-P", str(_TIED_PIP), str(os.getpid()), str(scratch)),
