@@ -54,6 +54,11 @@ def seen() -> str:
     return _LOG.read_text()
 
 
+def forget() -> None:
+    """After a test that tried on purpose."""
+    _LOG.write_text("")
+
+
 @contextmanager
 def lifted() -> Iterator[None]:
     """For tests that are allowed out: this process and the children it starts meanwhile."""

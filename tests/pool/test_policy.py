@@ -105,7 +105,7 @@ class Machine:
         """The process is gone, whoever held a lease on it still gives that back."""
         self.stopping.discard(worker)
         del self.alive[worker], self.held[worker]
-        self.happened(Gone(worker, self.available))
+        self.happened(Gone(worker, Saw(self.now, self.available, dict(self.held))))
 
     def release(self, ticket: int) -> None:
         del self.leases[ticket]

@@ -1,4 +1,4 @@
-"""One household per home: started by who needs it, shared, and gone without a trace when it ends."""
+"""One household per home: started by who needs it, shared, gone without a trace at its end."""
 
 import json
 import os
@@ -13,7 +13,6 @@ from typing import Any
 
 import psutil
 import pytest
-
 from tests.conftest import Run, environment_of
 
 TINY = {"LUMBRE_LLM__PRIMARY__ID": "smollm2-135m-instruct-q4_1"}

@@ -102,7 +102,9 @@ def _arguments(error: click.UsageError, language: Language) -> BadArguments:
             reason = say("cli.missing", language, name=name)
         case click.BadParameter():
             name = error.param.opts[0] if error.param else "?"
-            reason = say("cli.bad_value", language, name=name, reason=error.message)
+            reason = say("cli.bad_value", language, name=name, reason=_expected(error, language))
+        case verb.TooMany():
+            reason = say("cli.too_many", language, words=" ".join(error.words))
         case click.BadOptionUsage() | click.BadArgumentUsage():
             reason = say("cli.bad_value", language, name="", reason=error.message)
         case verb.NoSuchVerb():
@@ -110,6 +112,16 @@ def _arguments(error: click.UsageError, language: Language) -> BadArguments:
         case _:
             reason = error.format_message()
     return BadArguments(reason=reason)
+
+
+def _expected(error: click.BadParameter, language: Language) -> str:
+    """What the option takes."""
+    kind = error.param.type if error.param else None
+    if isinstance(kind, click.Choice):
+        return say("cli.one_of", language, choices=" | ".join(map(str, kind.choices)))
+    if isinstance(kind, click.IntRange):
+        return say("cli.whole_number", language, least=kind.min, most=kind.max)
+    return error.message
 
 
 def _language(given: Sequence[str]) -> Language:

@@ -35,11 +35,9 @@ class _Spoken(click.Command):
         pieces = " ".join(self.collect_usage_pieces(ctx))
         lines = [f"{say('cli.usage')}: {path} {pieces}".rstrip(), "", self.summary(session), ""]
         rows = [
-            (row[0], say(f"cli.{row[1]}") if row[1] else "")
-            for row in (
-                p.get_help_record(ctx) for p in self.get_params(ctx) if isinstance(p, click.Option)
-            )
-            if row is not None and not row[0].startswith("--help")
+            (row[0], say(f"cli.{option.help}"))
+            for option in self.params
+            if isinstance(option, click.Option) and (row := option.get_help_record(ctx))
         ]
         if rows:
             lines += [f"{say('cli.options')}:", *_columns(rows), ""]
@@ -55,8 +53,30 @@ class _Spoken(click.Command):
         return [session.say("cli.everywhere")]
 
 
+class TooMany(click.UsageError):
+    """Words that no argument takes."""
+
+    def __init__(self, words: list[str], ctx: click.Context) -> None:
+        super().__init__(" ".join(words), ctx)
+        self.words = words
+
+
 class Verb(_Spoken):
     """One thing lumbre does."""
+
+    allow_extra_args = True  # refused below, in our words
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        super().parse_args(ctx, args)
+        if ctx.args:
+            raise TooMany(ctx.args, ctx)
+        return ctx.args
+
+    def collect_usage_pieces(self, ctx: click.Context) -> list[str]:
+        pieces = super().collect_usage_pieces(ctx)
+        has_options = any(isinstance(p, click.Option) and p.help for p in self.params)
+        mark = [f"[{_session(ctx).say('cli.options_mark')}]"] if has_options else []
+        return mark + pieces[1:]
 
 
 class Group(_Spoken, click.Group):

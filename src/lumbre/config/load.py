@@ -106,7 +106,7 @@ def _from_file(path: Path) -> list[tuple[str, object, Origin]]:
     try:
         text = path.read_text(encoding="utf-8")
         table = tomllib.loads(text)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return []
     except (OSError, ValueError) as error:
         raise BadConfig(key=path.name, value="", reason=str(error), where=str(path)) from error

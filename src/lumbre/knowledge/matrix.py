@@ -106,7 +106,7 @@ def load(store: Store, embedding: str) -> Matrix:
 def _stacked(blobs: list[bytes], width: int) -> "NDArray[np.float16]":
     import numpy as np
 
-    return np.frombuffer(b"".join(blobs), STORED).reshape(-1, width)
+    return np.frombuffer(b"".join(blobs), STORED).reshape(len(blobs), width)
 
 
 def _ranges(

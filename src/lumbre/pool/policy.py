@@ -126,23 +126,24 @@ class Started:
 
 
 @dataclass(frozen=True, slots=True)
-class Gone:
-    """A worker's process was seen gone: asked to stop, failed to start, or died.
-
-    Memory is read after the process was reaped: free is what was seen free.
-    """
-
-    worker: int
-    available_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
 class Saw:
     """Memory and time, read together. `held_bytes` by worker."""
 
     now: float
     available_bytes: int
     held_bytes: Mapping[int, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """A worker's process was seen gone: asked to stop, failed to start, or died.
+
+    Memory, and what the others hold of it, is read after the process was reaped: free is
+    what was seen free.
+    """
+
+    worker: int
+    seen: Saw
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,12 +222,13 @@ def _take(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
             if resident.phase != "starting":
                 return state, ()
             return _put(state, replace(resident, phase="ready", idle_since=state.now)), ()
-        case Gone(worker, available_bytes) if worker in state.workers:
-            seen = replace(state, available_bytes=available_bytes)
-            return _lose(seen, state.workers[worker])
+        case Gone(worker, seen):
+            state, _ = _take(state, seen)
+            lost = state.workers.get(worker)
+            return _lose(state, lost) if lost else (state, ())
         case Saw(now, available_bytes, held):
             workers = {
-                number: replace(resident, held_bytes=held.get(number, resident.held_bytes))
+                number: replace(resident, held_bytes=held.get(number, 0))
                 for number, resident in state.workers.items()
             }
             return replace(state, now=now, available_bytes=available_bytes, workers=workers), ()

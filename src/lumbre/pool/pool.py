@@ -43,6 +43,8 @@ from lumbre.pool.worker import Worker, new_key
 
 _log = logging.getLogger(__name__)
 
+_END_S = 1.0
+"""Between a broken connection and the end of the process behind it."""
 _PROOF_S = 10.0
 """How long a worker that broke off an answer may take for one token."""
 
@@ -143,9 +145,9 @@ class Pool:
                     waited_s = time.monotonic() - begun
                     try:
                         yield Lease(worker, model, self._engines[worker], waited_s)
-                    except WorkerFailed:
+                    except WorkerFailed as error:
                         self._doubted.add(worker)
-                        raise
+                        raise await self._why(worker, model) or error from error
                     return
             # it is dead and nobody has told us yet: see it gone, then ask again
             if task := self._tasks.get(worker):
@@ -168,6 +170,19 @@ class Pool:
                 return False
             self._doubted.discard(number)
         return True
+
+    async def _why(self, number: int, model: str) -> WorkerFailed | None:
+        """What a broken connection was: the process's own end, if it has ended.
+
+        A connection breaks a moment before the process behind it is gone.
+        """
+        if worker := self._workers.get(number):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_END_S):
+                    await worker.gone()
+                    return worker.failure()
+        told = self._failures.get(number)
+        return told if isinstance(told, WorkerFailed) else None
 
     @asynccontextmanager
     async def _ticket(self, model: str) -> AsyncIterator[int]:
@@ -315,7 +330,7 @@ class Pool:
                 await engine.close()
         if worker := self._workers.pop(number, None):
             await worker.stop()
-        self._happened(Gone(number, await asyncio.to_thread(self._available)))
+        self._happened(Gone(number, await asyncio.to_thread(self._seen)))
         self._tasks.pop(number, None)
         self._doubted.discard(number)
 

@@ -79,7 +79,7 @@ def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> 
             Route(path, _counted(household, handler), methods=[method])
             for method, path, handler in routes
         ],
-        exception_handlers={LumbreError: _refused},
+        exception_handlers={LumbreError: _refused, Exception: _unforeseen},
         lifespan=lifespan,
     )
 
@@ -111,8 +111,7 @@ async def _lines(household: Household, events: AsyncIterator[Event]) -> AsyncIte
         except Exception as error:
             # the last place that can still answer: what we did not foresee is told and kept
             _log.exception("a request failed")
-            unforeseen = EngineRefused(model="lumbre", reason=f"{type(error).__name__}: {error}")
-            yield _line({"event": "error", **as_json(unforeseen)})
+            yield _line({"event": "error", **as_json(_mistake(error))})
 
 
 def _line(event: Event) -> bytes:
@@ -122,6 +121,15 @@ def _line(event: Event) -> bytes:
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, LumbreError)
     return JSONResponse(as_json(error), status_of(error))
+
+
+async def _unforeseen(_: Request, error: Exception) -> Response:
+    """Our own mistake: told as what it is; the traceback is in the log."""
+    return JSONResponse(as_json(_mistake(error)), 500)
+
+
+def _mistake(error: Exception) -> EngineRefused:
+    return EngineRefused(model="lumbre", reason=f"{type(error).__name__}: {error}")
 
 
 async def _body(request: Request) -> Event:

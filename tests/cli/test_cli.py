@@ -1,0 +1,317 @@
+"""Whatever is typed gets an answer in the person's language, and scripts can rely on its form."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+
+from lumbre.cli.main import EXIT_CODES, exit_code
+from lumbre.cli.session import Flags, Session, split_globals
+from lumbre.cli.verb import Group, Lumbre, _Spoken
+from lumbre.core.errors import BadArguments, LumbreError, leaves
+from lumbre.words import LANGUAGES, Language, sentences
+from tests.conftest import Run, environment_of
+
+CYRILLIC = set("абвгдежзиклмнопрстуфхцчшщыэюя")
+
+
+def every_command() -> list[list[str]]:
+    root = Lumbre(name="lumbre")
+    found: list[list[str]] = [[]]
+    for name in root.list_commands(click.Context(root)):
+        command = root.get_command(click.Context(root), name)
+        found.append([name])
+        if isinstance(command, Group):
+            found += [[name, below] for below in command.commands]
+    return found
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("path", every_command(), ids=" ".join)
+def test_every_command_explains_itself_in_every_language(
+    path: list[str], language: Language, home: Path
+) -> None:
+    session = Session({"LUMBRE_HOME": str(home)}, Flags(lang=language))
+    command: click.Command = Lumbre(name="lumbre")
+    context = click.Context(command, info_name="lumbre", obj=session)
+    for name in path:
+        assert isinstance(command, Group)
+        found = command.get_command(context, name)
+        assert found is not None
+        command = found
+        context = click.Context(command, parent=context, info_name=name)
+    assert isinstance(command, _Spoken)
+    text = command.get_help(context)
+    assert text.startswith(sentences("cli")["usage"][language])
+    if language == "ru":
+        assert CYRILLIC & set(text.lower())
+    assert "[OPTIONS]" not in text
+
+
+def test_no_sentence_of_the_command_line_is_left_unused() -> None:
+    source = Path(__file__).parents[2] / "src" / "lumbre"
+    code = "\n".join(path.read_text() for path in (source / "cli").rglob("*.py"))
+    verbs = {path.stem for path in (source / "cli" / "verbs").glob("*.py")}
+    for part in ("cli", "ask"):
+        for name in sentences(part):
+            head, _, tail = name.partition(".")
+            built = name in (f"{head}.help", f"config.from_{tail.removeprefix('from_')}")
+            state = head in ("ps", "models") or name.startswith("docs.row")
+            used = f"{part}.{name}" in code or f'"{name}"' in code
+            assert used or (built and head in {*verbs, "config"}) or state or part == "ask", name
+
+
+def test_every_error_has_an_exit_code() -> None:
+    for leaf in leaves():
+        error = leaf(**dict.fromkeys(leaf.wants, 1))
+        assert exit_code(error) in (1, 2, 3, 4)
+    assert all(issubclass(kind, LumbreError) for kind in EXIT_CODES)
+
+
+@pytest.mark.parametrize(
+    ("line", "rest", "flags"),
+    [
+        (["ask", "--lang", "es", "x"], ["ask", "x"], Flags(lang="es")),
+        (["--lang=ru", "ask", "x"], ["ask", "x"], Flags(lang="ru")),
+        (["ask", "--no-daemon", "x"], ["ask", "x"], Flags(no_daemon=True)),
+        (["--set", "pool.idle_s=1", "ps"], ["ps"], Flags(settings={"pool.idle_s": "1"})),
+        (["ask", "--", "--lang"], ["ask", "--", "--lang"], Flags()),
+    ],
+)
+def test_options_of_every_verb_may_stand_anywhere(
+    line: list[str], rest: list[str], flags: Flags
+) -> None:
+    assert split_globals(line) == (rest, flags)
+
+
+@pytest.mark.parametrize("line", [["--lang"], ["--lang", "fr"], ["--set", "x"], ["--set"]])
+def test_an_option_without_its_value_is_refused(line: list[str]) -> None:
+    with pytest.raises(BadArguments):
+        split_globals(line)
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        (["asc"], "ask"),
+        (["ask"], "QUESTION"),
+        (["ask", "x", "--fo"], "--fo"),
+        (["docs", "search", "x", "--top", "many"], "--top"),
+        (["docs", "fly"], "fly"),
+        (["init", "--household", "huge"], "--household"),
+        (["ask", "a", "b"], "b"),
+        (["--set", "pool.idle=1", "ps"], "pool.idle_s"),
+    ],
+)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_line_that_cannot_be_understood_gets_one_line_and_a_hint(
+    line: list[str], told: str, language: Language, lumbre: Run
+) -> None:
+    refused = lumbre(*line, "--lang", language)
+    assert refused.returncode == 2
+    message, hint = refused.stderr.splitlines()
+    assert told in message + hint
+    assert hint.startswith("hint: ")
+    if language == "ru" and line != ["--set", "pool.idle=1", "ps"]:
+        assert CYRILLIC & set(message.removeprefix("lumbre: ").lower())
+
+
+def test_an_error_is_json_where_json_was_asked_for(lumbre: Run) -> None:
+    refused = lumbre("ask", "What?", "--json", LUMBRE_MODELS="/nowhere/weights")
+    assert refused.returncode in (1, 2)
+    told = json.loads(refused.stderr)["error"]
+    assert set(told) == {"code", "message", "hint"}
+    assert refused.stdout == ""
+
+
+def test_missing_weights_name_the_command_that_brings_them(
+    lumbre: Run, tmp_path: Path, boat: Path
+) -> None:
+    empty = str(tmp_path / "no weights")
+    assert lumbre("docs", "add", str(boat), LUMBRE_MODELS=empty).returncode == 0
+    refused = lumbre("ask", "¿Cómo se llama?", "--lang", "es", LUMBRE_MODELS=empty)
+    assert refused.returncode == 2
+    message, hint = refused.stderr.splitlines()
+    assert "no están aquí" in message
+    assert hint == "hint: lumbre models pull qwen2.5-coder-1.5b-instruct-q4_k_m"
+
+
+def test_nothing_is_pulled_unasked(lumbre: Run, tmp_path: Path) -> None:
+    refused = lumbre("models", "pull", "micro", LUMBRE_MODELS=str(tmp_path / "w"))
+    assert refused.returncode == 2
+    assert "--yes" in refused.stderr
+    assert "98.4 MB" in refused.stdout + refused.stderr
+
+
+@pytest.fixture
+def boat(tmp_path: Path) -> Path:
+    (tmp_path / "papers").mkdir()
+    path = tmp_path / "papers" / "boat.txt"
+    path.write_text("The boat is called Golondrina.\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "vacío"),
+        (bytes(range(256)) * 40, "no es texto"),
+        (b"%PDF-1.7\n%broken", "dañado"),
+        (None, "no existe"),
+    ],
+)
+def test_a_document_that_cannot_be_read_is_named_with_its_reason(
+    content: bytes | None, reason: str, lumbre: Run, tmp_path: Path
+) -> None:
+    path = tmp_path / ("x.pdf" if content and content.startswith(b"%PDF") else "x.txt")
+    if content is not None:
+        path.write_bytes(content)
+    told = lumbre("docs", "add", str(path), "--lang", "es")
+    assert told.returncode == 1
+    assert reason in told.stdout
+    assert "Traceback" not in told.stderr
+
+
+def test_a_bad_document_does_not_stop_the_others(lumbre: Run, boat: Path) -> None:
+    (boat.parent / "empty.txt").write_text("")
+    told = lumbre("docs", "add", str(boat.parent), "--json")
+    assert told.returncode == 0
+    states = {Path(d["path"]).name: d["status"] for d in json.loads(told.stdout)}
+    assert states == {"boat.txt": "indexed", "empty.txt": "failed"}
+
+
+def test_documents_come_are_listed_and_go(lumbre: Run, boat: Path) -> None:
+    lumbre("docs", "add", str(boat))
+    (listed,) = json.loads(lumbre("docs", "list", "--json").stdout)
+    assert set(listed) == {"path", "status", "reason", "pages", "passages", "sha256"}
+    (hit,) = json.loads(lumbre("docs", "search", "boat name", "--json").stdout)
+    assert set(hit) == {"document", "page", "start", "end", "text", "score", "language"}
+    assert boat.read_text()[hit["start"] : hit["end"]] == hit["text"]
+    assert lumbre("docs", "remove", str(boat)).returncode == 0
+    assert json.loads(lumbre("docs", "list", "--json").stdout) == []
+    gone = lumbre("docs", "remove", str(boat))
+    assert (gone.returncode, "never added" in gone.stderr) == (2, True)
+    empty = lumbre("docs", "search", "boat")
+    assert (empty.returncode, "docs add" in empty.stderr) == (2, True)
+
+
+def test_a_home_with_spaces_and_cyrillic_works(tmp_path: Path, boat: Path, smollm2: Path) -> None:
+    home = tmp_path / ("Мой дом " * 12)
+    environment = environment_of(home, LUMBRE_LLM__PRIMARY__ID="smollm2-135m-instruct-q4_1")
+
+    def run(*words: str) -> "subprocess.CompletedProcess[str]":
+        line = [sys.executable, "-m", "lumbre", *words]
+        return subprocess.run(line, capture_output=True, text=True, env=environment, check=False)
+
+    try:
+        assert run("docs", "add", str(boat)).returncode == 0
+        answered = run("ask", "What is the boat called?", "--json")
+        assert answered.returncode == 0, answered.stderr
+    finally:
+        assert run("stop").returncode == 0
+
+
+def test_a_home_that_cannot_be_written_is_named(lumbre: Run, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    refused = lumbre("docs", "list", LUMBRE_HOME=str(file / "home"))
+    assert refused.returncode == 1
+    message, hint = refused.stderr.splitlines()
+    assert str(file / "home") in message
+    assert "LUMBRE_HOME" in hint
+
+
+def test_a_read_only_home_is_named(lumbre: Run, tmp_path: Path) -> None:
+    mount = tmp_path / "mount"
+    mount.mkdir()
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(mount)],
+        capture_output=True,
+        check=False,
+    ).returncode:
+        pytest.skip("a read-only file system may not be mounted here")
+    try:
+        refused = lumbre("docs", "list", LUMBRE_HOME=str(mount / "home"))
+    finally:
+        subprocess.run(["umount", str(mount)], check=True)
+    assert refused.returncode == 1
+    assert len(refused.stderr.splitlines()) == 2
+    assert "Read-only" in refused.stderr
+
+
+def test_who_reads_only_the_beginning_gets_no_traceback(lumbre: Run, home: Path) -> None:
+    first = subprocess.Popen(
+        [sys.executable, "-m", "lumbre", "config", "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment_of(home),
+    )
+    assert first.stdout is not None
+    first.stdout.close()
+    assert first.stderr is not None
+    told = first.stderr.read()
+    first.stderr.close()
+    first.wait()
+    assert b"Traceback" not in told
+    assert b"Exception" not in told
+
+
+def test_an_output_that_is_full_is_said(home: Path) -> None:
+    if not Path("/dev/full").exists():
+        pytest.skip("no /dev/full on this system")
+    with Path("/dev/full").open("w") as full:
+        told = subprocess.run(
+            [sys.executable, "-m", "lumbre", "config"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment_of(home),
+            check=False,
+        )
+    assert told.returncode == 1
+    assert "Traceback" not in told.stderr
+    assert "No space left" in told.stderr
+
+
+def test_a_broken_manifest_is_named_and_hides_no_other(lumbre: Run, home: Path) -> None:
+    lumbre("init")
+    (home / "registry" / "mine.yaml").write_text("id: mine\nfamly: x\n")
+    told = lumbre("models", "list", "--json")
+    assert len(json.loads(told.stdout)) == 4
+    assert "mine.yaml" in told.stderr
+    assert "hint: " in told.stderr
+
+
+def test_models_list_is_the_manifests_and_where_their_weights_stand(lumbre: Run) -> None:
+    models = json.loads(lumbre("models", "list", "--json").stdout)
+    for model in models:
+        assert {"id", "family", "role", "format", "capabilities", "revision"} <= set(model)
+        assert model["state"] in ("absent", "partial", "present", "corrupt")
+        assert isinstance(model["bytes"], int)
+        assert model["path"].startswith("/")
+
+
+def test_a_file_of_ones_own_becomes_the_face(lumbre: Run, tmp_path: Path, smollm2: Path) -> None:
+    mine = tmp_path / "mine.gguf"
+    mine.symlink_to(smollm2)
+    added = lumbre("models", "add", str(mine), "--id", "mine")
+    assert added.returncode == 0, added.stderr
+    assert "use primary mine" in added.stdout
+    assert lumbre("models", "use", "primary", "mine").returncode == 0
+    assert "mine" in lumbre("config", "--why", "llm.primary.id").stdout
+    assert lumbre("models", "remove", "mine").returncode == 0
+    assert smollm2.exists()
+    gone = lumbre("models", "show", "mine")
+    assert gone.returncode == 2
+
+
+def test_use_keeps_what_else_stands_in_the_file(lumbre: Run, home: Path) -> None:
+    home.mkdir(parents=True)
+    (home / "config.toml").write_text("# mine\n[pool]\nidle_s = 30 # short\n")
+    lumbre("models", "use", "primary", "smollm2-135m-instruct-q4_1")
+    text = (home / "config.toml").read_text()
+    assert text.startswith("# mine\n[pool]\nidle_s = 30 # short\n")
+    assert 'id = "smollm2-135m-instruct-q4_1"' in text
