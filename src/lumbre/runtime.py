@@ -25,7 +25,8 @@ from lumbre.formats.gguf import read_facts
 from lumbre.hardware.cores import usable_cores
 from lumbre.hardware.memory import read_memory
 from lumbre.planner.need import need, need_of_files
-from lumbre.pool.pool import Pool, Prepared, View
+from lumbre.pool.lease import Prepared, View
+from lumbre.pool.pool import Pool
 from lumbre.pool.threads import share
 from lumbre.registry.folder import Registry
 from lumbre.registry.weights import Weights

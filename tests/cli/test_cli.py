@@ -1,4 +1,4 @@
-"""Whatever is typed gets an answer in the person's language, and scripts can rely on its form."""
+"""Whatever is typed gets an answer in the person's language, and scripts rely on its form."""
 
 import json
 import subprocess
@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 import pytest
+from tests.conftest import Run, environment_of
 
 from lumbre.cli.main import EXIT_CODES, exit_code
 from lumbre.cli.session import Flags, Session, split_globals
 from lumbre.cli.verb import Group, Lumbre, _Spoken
 from lumbre.core.errors import BadArguments, LumbreError, leaves
 from lumbre.words import LANGUAGES, Language, sentences
-from tests.conftest import Run, environment_of
 
 CYRILLIC = set("абвгдежзиклмнопрстуфхцчшщыэюя")
 

@@ -17,7 +17,8 @@ from lumbre.core.machine import Memory, Need
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
 from lumbre.hardware.memory import read_memory
-from lumbre.pool.pool import Pool, Prepared
+from lumbre.pool.lease import Prepared
+from lumbre.pool.pool import Pool
 
 MIB = 2**20
 HELLO = ChatRequest((Message("user", "Say hello."),), max_output_tokens=4, temperature=0.0)

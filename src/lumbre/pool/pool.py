@@ -9,17 +9,17 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from lumbre import backends
-from lumbre.core.backend import Engine, WorkerSettings
+from lumbre.core.backend import Engine
 from lumbre.core.errors import DoesNotFit, LumbreError, Stopping, WorkerFailed
-from lumbre.core.machine import Memory, Need
-from lumbre.core.model import RESIDENT_ROLES, Manifest
+from lumbre.core.machine import Memory
+from lumbre.core.model import RESIDENT_ROLES
+from lumbre.pool.lease import Counters, Lease, Prepared, View
 from lumbre.pool.policy import (
     Asked,
     Cancelled,
@@ -47,55 +47,6 @@ _END_S = 1.0
 """Between a broken connection and the end of the process behind it."""
 _PROOF_S = 10.0
 """How long a worker that broke off an answer may take for one token."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A model ready to be started: verified files, settings, and what it will need."""
-
-    manifest: Manifest
-    files: Mapping[str, Path]
-    settings: WorkerSettings
-    need: Need
-    idle_s: float | None
-    slots: int = 1
-    """Leases at a time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lease:
-    """The right to use one worker until given back."""
-
-    worker: int
-    model: str
-    engine: Engine
-    waited_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One worker as a person may see it."""
-
-    model: str
-    role: str
-    state: str
-    pid: int | None
-    need_bytes: int
-    held_bytes: int
-    """Measured: the process's proportional share of memory."""
-    leases: int
-    idle_s: float
-
-
-@dataclass(slots=True)
-class Counters:
-    """What happened since the household opened, by model."""
-
-    loads: dict[str, int] = field(default_factory=dict)
-    load_s: dict[str, float] = field(default_factory=dict)
-    stops: dict[tuple[str, str], int] = field(default_factory=dict)
-    failures: dict[str, int] = field(default_factory=dict)
-    refusals: dict[str, int] = field(default_factory=dict)
 
 
 class Pool:

@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from lumbre.pool.pool import View
+from lumbre.pool.lease import View
 from lumbre.runtime import Runtime
 
 NAMES = (
