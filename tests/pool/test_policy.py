@@ -6,7 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from lumbre.pool.policy import (
+from lumbre.pool.policy import decide
+from lumbre.pool.state import (
     Asked,
     Cancelled,
     Closed,
@@ -23,7 +24,6 @@ from lumbre.pool.policy import (
     Stop,
     Terms,
     Ticket,
-    decide,
 )
 
 MODELS = {

@@ -20,7 +20,8 @@ from lumbre.core.errors import DoesNotFit, LumbreError, Stopping, WorkerFailed
 from lumbre.core.machine import Memory
 from lumbre.core.model import RESIDENT_ROLES
 from lumbre.pool.lease import Counters, Lease, Prepared, View
-from lumbre.pool.policy import (
+from lumbre.pool.policy import decide
+from lumbre.pool.state import (
     Asked,
     Cancelled,
     Closed,
@@ -37,7 +38,6 @@ from lumbre.pool.policy import (
     Stop,
     Terms,
     Ticket,
-    decide,
 )
 from lumbre.pool.worker import Worker, new_key
 
