@@ -8,6 +8,7 @@ import os
 import runpy
 import signal
 import sys
+import tempfile
 
 _PR_SET_PDEATHSIG = 1
 """Source: linux/prctl.h. Elsewhere pip ends when it writes into the pipe nobody reads."""
@@ -19,7 +20,7 @@ def main() -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it went away before the signal was asked for
         sys.exit(1)
-    os.environ["TMPDIR"] = scratch
+    os.environ["TMPDIR"] = tempfile.tempdir = scratch
     # A person's quiet setting would hide the progress that shows pip is alive.
     os.environ["PIP_QUIET"] = os.environ["PIP_VERBOSE"] = "0"
     runpy.run_module("pip", run_name="__main__", alter_sys=True)
