@@ -58,6 +58,7 @@ class Runtime:
         self.registry = Registry(config.folders.registry)
         self.weights = Weights(config.folders.weights, store)
         self.spent = Spent()
+        self._prepared: dict[str, Prepared] = {}
         memory = config.settings.memory
         self.pool = Pool(
             self._prepare,
@@ -174,12 +175,17 @@ class Runtime:
         await self.pool.close()
 
     async def _prepare(self, model: str) -> Prepared:
-        return await asyncio.to_thread(self._prepare_now, model)
-
-    def _prepare_now(self, model: str) -> Prepared:
-        settings = self.config.settings
         primary = self.primary()
         manifest = primary if model == primary.id else self.registry.get(model)
+        known = self._prepared.get(model)
+        if known and known.manifest == manifest and self.pool.is_ready(model):
+            return known  # it runs: its files were checked when it was started
+        made = await asyncio.to_thread(self._prepare_now, manifest)
+        self._prepared[model] = made
+        return made
+
+    def _prepare_now(self, manifest: Manifest) -> Prepared:
+        settings = self.config.settings
         files = self.weights.files_for_use(manifest, skip_checksum=settings.weights.skip_checksum)
         worker = self._settings(manifest)
         if manifest.format == "gguf":

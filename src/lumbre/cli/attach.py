@@ -6,9 +6,7 @@ Standard library only: a command that attaches to a warm household has little el
 import http.client
 import json
 import os
-import select
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -145,6 +143,10 @@ def attach(session: "Session") -> Client:
         HouseholdFailed: it did not start.
     """
     config = session.config
+    note = running(session)
+    if note is not None and _suits(note, session):
+        return Client(config.folders.socket, session, note.pid)
+    session.prepare()
     with owned(config.folders, "start", patience_s=_START_TIMEOUT_S):
         note = running(session)
         if note is not None and not _suits(note, session):
@@ -196,6 +198,9 @@ def _tell_of_a_crash(session: "Session") -> None:
 
 def _spawn(session: "Session") -> None:
     """Start the household and wait until it answers, or says why it does not."""
+    import select
+    import subprocess
+
     folders = session.config.folders
     settings = [f"--set={key}={value}" for key, value in session.flags.settings.items()]
     ours, theirs = os.pipe()

@@ -89,11 +89,11 @@ class Session:
 
     def prepare(self) -> None:
         """The folders, and on first use the starter household."""
-        from lumbre.registry.household import write_household
-
         fresh = not self.config.folders.registry.exists()
         self.config.folders.make()
         if fresh:
+            from lumbre.registry.household import write_household
+
             write_household(self.config.folders.registry, "starter")
 
     @contextmanager
@@ -101,12 +101,12 @@ class Session:
         """The household: the one in the background, or one inside this command."""
         from lumbre.cli.attach import Client, attach
 
-        self.prepare()
         if not self.flags.no_daemon:
             yield attach(self)
         elif self._own is not None:
             yield self._own
         else:
+            self.prepare()
             from lumbre.server.daemon import within
 
             with within(self.config) as socket:
