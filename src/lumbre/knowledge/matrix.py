@@ -48,10 +48,10 @@ class Matrix:
         """Per passage the mean of its cosine and its best sentence's."""
         import numpy as np
 
+        if not len(self.sentences):
+            return np.zeros(len(self.passages), np.float32)
         whole = _cosines(self.vectors, question)
         each = np.append(_cosines(self.sentences, question), np.float32(-1))
-        if not len(whole):
-            return whole
         best = np.maximum.reduceat(each, np.minimum(self.ranges, len(each) - 1).ravel())[::2]
         best = np.where(self.ranges[:, 0] < self.ranges[:, 1], best, whole)
         means: NDArray[np.float32] = ((whole + best) / 2).astype(np.float32)

@@ -40,8 +40,10 @@ class ReadFile:
 class Reader:
     """Reads files one at a time. A context manager; leaving it ends the child."""
 
-    def __init__(self, limits: Limits = Limits()) -> None:
+    def __init__(self, limits: Limits = Limits(), package: str = parsers.__name__) -> None:
+        """`package`: whose modules read the kinds of files."""
         self.limits = limits
+        self._package = package
         self._child: Process | None = None
 
     async def __aenter__(self) -> Self:
@@ -62,7 +64,7 @@ class Reader:
             DocumentUnreadable: `reason` names a sentence of words/docs.toml. `sha256` is
                 among its facts where the bytes were read.
         """
-        module = parsers.module_for(path)
+        module = parsers.module_for(path, self._package)
         reason = refusal(path, self.limits.file_bytes) or (None if module else "kind")
         if reason:
             raise DocumentUnreadable(document=str(path), reason=reason)
@@ -109,7 +111,7 @@ class Reader:
             limit=self.limits.memory_bytes,
         )
         assert child.stdin
-        settings = {"parsers": parsers.__name__, "memory_bytes": self.limits.memory_bytes}
+        settings = {"parsers": self._package, "memory_bytes": self.limits.memory_bytes}
         child.stdin.write(json.dumps(settings).encode() + b"\n")
         return child
 

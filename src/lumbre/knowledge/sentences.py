@@ -59,7 +59,7 @@ def _mark_ends_it(text: str, start: int, mark: int, end: int) -> bool:
     following = text[end : end + 80].lstrip()
     if not following:
         return True
-    opener = following.lstrip(_OPENING)[:1]
+    opener = following.lstrip(_OPENING + " ")[:1]
     if text[mark] != ".":
         # "¿Sí?, dijo" and "«Стой!» — крикнул он" go on in a small letter
         return not opener.islower()

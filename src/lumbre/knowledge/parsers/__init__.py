@@ -13,15 +13,16 @@ from pathlib import Path
 
 
 @cache
-def endings() -> Mapping[str, str]:
-    """Ending -> module name, of every kind there is."""
-    found: dict[str, str] = {}
-    for module in pkgutil.iter_modules(__path__):
-        for ending in importlib.import_module(f"{__name__}.{module.name}").ENDINGS:
-            found[ending] = module.name
-    return found
+def endings(package: str = __name__) -> Mapping[str, str]:
+    """Ending -> module name, of every kind there is in a package of parsers."""
+    folder = importlib.import_module(package).__path__
+    return {
+        ending: module.name
+        for module in pkgutil.iter_modules(folder)
+        for ending in importlib.import_module(f"{package}.{module.name}").ENDINGS
+    }
 
 
-def module_for(path: Path) -> str | None:
+def module_for(path: Path, package: str = __name__) -> str | None:
     """The module that reads a file of this name."""
-    return endings().get(path.suffix.lower())
+    return endings(package).get(path.suffix.lower())

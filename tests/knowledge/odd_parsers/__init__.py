@@ -1,0 +1,1 @@
+"""Parsers that misbehave, for the reader to survive."""

@@ -1,0 +1,10 @@
+"""Never comes to an end."""
+
+from lumbre.core.document import Parsed
+
+ENDINGS = (".hang",)
+
+
+def parse(data: bytes) -> Parsed:
+    while True:
+        pass

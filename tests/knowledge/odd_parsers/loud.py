@@ -1,0 +1,13 @@
+"""Prints on standard output, where answers go."""
+
+import os
+
+from lumbre.core.document import Parsed
+
+ENDINGS = (".loud",)
+
+
+def parse(data: bytes) -> Parsed:
+    print("reading", data)
+    os.write(1, b'{"text": "forged"}\n')
+    return Parsed(data.decode())

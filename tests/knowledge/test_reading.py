@@ -1,0 +1,181 @@
+"""A file that cannot be read is named with its reason, and costs no other file anything."""
+
+import asyncio
+import os
+from itertools import pairwise
+from pathlib import Path
+
+import psutil
+import pytest
+
+from lumbre.core.errors import DocumentUnreadable
+from lumbre.knowledge import parsers
+from lumbre.knowledge.reading import Limits, Reader, ReadFile
+from lumbre.words import LANGUAGES, say, sentences
+
+ODD = Path(__file__).parent / "odd_parsers"
+
+
+DEFAULT = Limits()
+
+
+def read(*paths: Path, limits: Limits = DEFAULT, package: str = parsers.__name__) -> list[object]:
+    """What each file gives: its text, or the reason why it gives none."""
+
+    async def all_of_them() -> list[object]:
+        given: list[object] = []
+        async with Reader(limits, package) as reader:
+            for path in paths:
+                try:
+                    given.append(await reader.read(path))
+                except DocumentUnreadable as error:
+                    given.append(error.facts["reason"])
+        return given
+
+    return asyncio.run(all_of_them())
+
+
+def pdf(path: Path, *pages: str, password: str | None = None) -> Path:
+    from fpdf import FPDF
+
+    made = FPDF()
+    if password:
+        made.set_encryption(owner_password="owner", user_password=password)
+    made.set_font("helvetica", size=12)
+    for page in pages:
+        made.add_page()
+        made.multi_cell(0, 8, page)
+    path.write_bytes(made.output())
+    return path
+
+
+def test_a_pdf_is_read_page_by_page(tmp_path: Path) -> None:
+    path = pdf(tmp_path / "rent.pdf", "La renta es de 870 euros.", "", "La fianza, también.")
+    (given,) = read(path)
+    assert isinstance(given, ReadFile)
+    text, pages = given.parsed.text, given.parsed.pages
+    assert [text[page.start : page.end].strip() for page in pages] == [
+        "La renta es de 870 euros.",
+        "",
+        "La fianza, también.",
+    ]
+    assert pages[0].start == 0
+    assert pages[-1].end == len(text)
+    assert all(a.end == b.start for a, b in pairwise(pages))
+    assert given.parsed.page_of(text.index("fianza")) == 3
+
+
+def test_a_hyphen_at_a_line_end_is_kept(tmp_path: Path) -> None:
+    (given,) = read(pdf(tmp_path / "a.pdf", "una pala-\nbra cortada"))
+    assert isinstance(given, ReadFile)
+    assert given.parsed.text == "una pala-\nbra cortada"
+
+
+def test_each_bad_file_is_named_with_its_reason_and_stops_no_other(tmp_path: Path) -> None:
+    good = tmp_path / "good.txt"
+    good.write_text("Текст.\n")
+    files = {
+        "missing": tmp_path / "none.txt",
+        "empty": tmp_path / "empty.md",
+        "binary": tmp_path / "program.txt",
+        "damaged": tmp_path / "damaged.pdf",
+        "encrypted": pdf(tmp_path / "locked.pdf", "secreto", password="1234"),
+        "no_text": pdf(tmp_path / "blank.pdf", ""),
+        "kind": tmp_path / "photo.jpg",
+        "large": tmp_path / "large.txt",
+    }
+    files["empty"].write_bytes(b"")
+    files["binary"].write_bytes(os.urandom(4000) + b"\0")
+    files["damaged"].write_bytes(b"%PDF-1.7\nnothing more of it is here")
+    files["kind"].write_bytes(b"\xff\xd8\xff")
+    files["large"].write_bytes(b"a" * 2_000_001)
+    limits = Limits(file_bytes=2_000_000)
+    assert read(*files.values(), good, limits=limits)[:-1] == list(files)
+    (given,) = read(good)
+    assert isinstance(given, ReadFile)
+    assert given.parsed.text == "Текст.\n"
+
+
+def test_blank_text_is_empty_and_a_folder_is_no_document(tmp_path: Path) -> None:
+    blank, folder = tmp_path / "blank.txt", tmp_path / "folder.txt"
+    blank.write_text(" \n\n ")
+    folder.mkdir()
+    assert read(blank, folder) == ["empty", "kind"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read every file")
+def test_a_file_without_permission_is_named_so(tmp_path: Path) -> None:
+    closed = tmp_path / "closed.txt"
+    closed.write_text("x")
+    closed.chmod(0)
+    assert read(closed) == ["permission"]
+
+
+@pytest.fixture
+def odd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Path]:
+    """Files whose parsers hang, crash, swell or print, and one that is read as it is."""
+    monkeypatch.syspath_prepend(str(ODD.parent))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(ODD.parent), *os.sys.path]))  # type: ignore[attr-defined]
+    files = {name: tmp_path / f"file.{name}" for name in ("hang", "crash", "swell", "loud")}
+    for name, path in files.items():
+        path.write_text(name)
+    return files
+
+
+def test_a_parser_that_hangs_is_killed_and_the_next_file_is_read(odd: dict[str, Path]) -> None:
+    limits = Limits(timeout_s=1.0)
+    given = read(odd["hang"], odd["loud"], odd["hang"], limits=limits, package=ODD.name)
+    assert [given[0], given[2]] == ["slow", "slow"]
+    assert isinstance(given[1], ReadFile)
+
+
+def test_a_parser_that_crashes_takes_only_its_file_along(odd: dict[str, Path]) -> None:
+    given = read(odd["crash"], odd["loud"], package=ODD.name)
+    assert given[0] == "crashed"
+    assert isinstance(given[1], ReadFile)
+
+
+def test_a_parser_that_swells_is_stopped_at_its_limit(odd: dict[str, Path]) -> None:
+    limits = Limits(memory_bytes=400 * 1024**2)
+    given = read(odd["swell"], odd["loud"], limits=limits, package=ODD.name)
+    assert given[0] == "memory"
+    assert isinstance(given[1], ReadFile)
+
+
+def test_what_a_parser_prints_is_no_answer(odd: dict[str, Path]) -> None:
+    (given,) = read(odd["loud"], package=ODD.name)
+    assert isinstance(given, ReadFile)
+    assert given.parsed.text == "loud"
+
+
+def test_the_child_is_gone_when_reading_is_over_or_given_up(odd: dict[str, Path]) -> None:
+    async def give_up() -> None:
+        async with Reader(Limits(), ODD.name) as reader:
+            await reader.read(odd["loud"])
+            hanging = asyncio.create_task(reader.read(odd["hang"]))
+            await asyncio.sleep(0)
+            assert [child.is_running() for child in psutil.Process().children()] == [True]
+            hanging.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await hanging
+            assert psutil.Process().children() == []
+            await reader.read(odd["loud"])
+
+    asyncio.run(give_up())
+    assert psutil.Process().children() == []
+
+
+def test_every_reason_has_its_words() -> None:
+    for reason in sentences("docs"):
+        assert len({say(f"docs.{reason}", language) for language in LANGUAGES}) == 3
+
+
+def test_public_samples_are_read_or_named_and_none_hangs(test_data: Path) -> None:
+    files = sorted((test_data / "documents").glob("[hp]*/*.pdf"))
+    given = read(*files, limits=Limits(timeout_s=10))
+    assert len(given) == len(files) > 50
+    known = sentences("docs")
+    texts = [one for one in given if isinstance(one, ReadFile)]
+    assert all(one.parsed.text.strip() for one in texts)
+    assert {one for one in given if not isinstance(one, ReadFile)} <= set(known)
+    assert len(texts) > len(files) / 2
