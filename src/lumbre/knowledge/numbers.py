@@ -2,8 +2,13 @@
 
 import re
 
-_NUMBER = re.compile(r"\d+(?:[.,\u00a0\u202f  ]\d+)*")
-_THOUSANDS = re.compile(r"\d{1,3}(?:[.,\u00a0\u202f  ]\d{3})+")
+_GROUPED = re.compile(
+    r"(?<![\d.,])\d{1,3}(?:(?P<mark>[.,\u00a0\u202f ])\d{3})(?:(?P=mark)\d{3})*"
+    r"(?P<part>[.,]\d{1,2})?(?![.,]?\d)"
+)
+"""Thousands with marks between them, all of one kind, and perhaps a decimal part."""
+_DECIMAL = re.compile(r"(?<![\d.,])\d+[.,]\d+(?![.,]?\d)")
+_DIGITS = re.compile(r"\d+")
 _WORD = re.compile(r"[^\W\d_]+")
 _SPELT = """
 2 two dos два две двух двум двумя
@@ -43,11 +48,24 @@ _VALUES = {
 
 
 def written(text: str) -> frozenset[str]:
-    """Numbers in digits, in one spelling: no marks between thousands, a dot for decimals."""
+    """Numbers in digits, in one spelling: no marks between thousands, a dot for decimals.
+
+    What is neither (10.03.2025, 1.1.2, 23:00) gives each of its parts.
+    """
     found: set[str] = set()
-    for match in _NUMBER.finditer(text):
-        found.update(_plain(match.group()))
-    return frozenset(found)
+
+    def take(match: re.Match[str]) -> str:
+        part = match.groupdict().get("part") or ""
+        whole = match.group()[: len(match.group()) - len(part)]
+        found.add(_plain(re.sub(r"\D", "", whole) + part))
+        return " "
+
+    def take_decimal(match: re.Match[str]) -> str:
+        found.add(_plain(match.group()))
+        return " "
+
+    rest = _DECIMAL.sub(take_decimal, _GROUPED.sub(take, text))
+    return frozenset(found | {_plain(digits) for digits in _DIGITS.findall(rest)})
 
 
 def stated(text: str) -> frozenset[str]:
@@ -56,26 +74,7 @@ def stated(text: str) -> frozenset[str]:
     return written(text) | frozenset(word for word in words if word)
 
 
-def _plain(number: str) -> list[str]:
-    if _THOUSANDS.fullmatch(number):
-        return [re.sub(r"\D", "", number)]
-    pieces = re.split(r"[\u00a0\u202f  ]", number)
-    plain = []
-    for piece in pieces:
-        if _THOUSANDS.fullmatch(piece):
-            plain.append(re.sub(r"\D", "", piece))
-        elif re.fullmatch(r"\d+[.,]\d+", piece):
-            plain.append(_decimal(piece))
-        else:  # 1.1.2, 10.03.2025
-            plain.extend(_whole(part) for part in re.split(r"[.,]", piece))
-    return plain
-
-
-def _decimal(number: str) -> str:
+def _plain(number: str) -> str:
     whole, _, part = number.replace(",", ".").partition(".")
     part = part.rstrip("0")
-    return f"{_whole(whole)}.{part}" if part else _whole(whole)
-
-
-def _whole(digits: str) -> str:
-    return digits.lstrip("0") or "0"
+    return (whole.lstrip("0") or "0") + (f".{part}" if part else "")

@@ -39,12 +39,13 @@ class Found:
 
     hits: tuple[Hit, ...]
     """Best first."""
-    question: "NDArray[np.float32]"
-    """The question's vector."""
     dense: tuple[float, ...]
     """Per hit, the closeness in meaning alone."""
     stale: int
     """Documents searched by words alone, because their vectors are another model's."""
+
+
+NOTHING = Found((), (), 0)
 
 
 async def search(
@@ -109,7 +110,6 @@ def _search(ask: _Ask, index: Index, top: int, *, by_document: bool) -> Found:
     chosen = ranked[:top].tolist()
     return Found(
         hits=tuple(_hit(index, matrix, place, float(scores[place])) for place in chosen),
-        question=ask.vector,
         dense=tuple(float(dense[place]) for place in chosen),
         stale=matrix.stale,
     )

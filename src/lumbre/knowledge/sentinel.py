@@ -28,7 +28,9 @@ class Sentinel:
             return text
         self._held += text
         said = _bare(self._held)
-        if any(_begins(said, phrase) for phrase in self._phrases):
+        # the last word may still grow: "no se menciona", "no se mencionan otros"
+        ended = said if not self._held[-1:].isalnum() else said.rpartition(" ")[0]
+        if any(_begins(ended, phrase) for phrase in self._phrases):
             self.refused = True
             return ""
         if any(phrase.startswith(said) for phrase in self._phrases):
@@ -38,6 +40,8 @@ class Sentinel:
 
     def finish(self) -> str:
         """What was still held when the answer ended."""
+        said = _bare(self._held)
+        self.refused = self.refused or any(_begins(said, phrase) for phrase in self._phrases)
         return "" if self.refused else self._release()
 
     def _release(self) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from lumbre.knowledge.sentences import sentences
 
 _MARK = re.compile(r"[ \t]*\[\s*\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*\s*\]")
-_MAY_BECOME_MARK = re.compile(r"[ \t]*\[[\s\d,;–-]{0,16}$")
+_MAY_BECOME_MARK = re.compile(r"\s+$|[ \t]*\[[\s\d,;–-]{0,16}$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Utterance:
         """Not yet looked through for marks."""
         self._open = ""
         """Of the current sentence and the white space around it."""
+        self._begun = False
         self._shown = 0
         """How much of `_open` has been shown."""
 
@@ -44,7 +45,8 @@ class Utterance:
         held = _MAY_BECOME_MARK.search(self._coming)
         ready = self._coming[: held.start()] if held else self._coming
         self._coming = self._coming[len(ready) :]
-        self._open += ready
+        self._open += ready if self._begun else ready.lstrip()
+        self._begun = self._begun or bool(self._open)
         steps: list[Show | Said] = []
         while len(spans := sentences(self._open)) > 1:
             first = spans[0]
@@ -56,7 +58,8 @@ class Utterance:
 
     def finish(self) -> list[Show | Said]:
         """The last sentence."""
-        self._open = (self._open + _MARK.sub("", self._coming)).rstrip()
+        rest = _MARK.sub("", self._coming)
+        self._open = (self._open + (rest if self._begun else rest.lstrip())).rstrip()
         self._coming = ""
         steps = self._show(len(self._open))
         last = self._open.strip()

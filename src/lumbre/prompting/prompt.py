@@ -53,7 +53,4 @@ class Prompt:
         return self._text("passage", document=passage.document, page=page, text=passage.text)
 
     def _text(self, name: str, **places: object) -> str:
-        texts = self.template.texts[self.language]
-        return self.template.text(
-            name, self.language, not_found=texts.get("not_found", "").strip(), **places
-        )
+        return self.template.text(name, self.language, **places)

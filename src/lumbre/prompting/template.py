@@ -26,10 +26,6 @@ class Template:
         """A text with its {places} filled; a brace in a value stays as it is."""
         return self.texts[language][name].strip().format_map(places)
 
-    def has(self, name: str, language: Language) -> bool:
-        """Whether the template has this text."""
-        return name in self.texts[language]
-
 
 def template(name: str, folder: Path = _FOLDER) -> Template:
     """The template as its file is now; parsed again only when the file's bytes changed."""

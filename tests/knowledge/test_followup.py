@@ -1,0 +1,30 @@
+"""A question that leans on the one before it is searched together with that one."""
+
+import json
+from pathlib import Path
+
+from lumbre.core.messages import Message
+from lumbre.knowledge.followup import leans_back, search_text
+
+
+def test_example_questions_are_told_apart(examples: Path) -> None:
+    cases = [json.loads(line) for line in (examples / "questions.jsonl").read_text().splitlines()]
+    later = [case["question"] for case in cases if case["previous"]]
+    alone = [case["question"] for case in cases if not case["previous"]]
+    assert [question for question in later if not leans_back(question)] == []
+    assert sum(map(leans_back, alone)) <= 0.15 * len(alone)
+
+
+def test_a_leaning_question_is_searched_with_the_persons_last_one() -> None:
+    history = [
+        Message("user", "¿Cuánto cuesta el piso?"),
+        Message("assistant", "870 euros."),
+        Message("user", "¿De cuánto es la fianza?"),
+        Message("assistant", "De 870 euros."),
+    ]
+    assert search_text("¿Y cuándo se devuelve?", history) == (
+        "¿De cuánto es la fianza? ¿Y cuándo se devuelve?"
+    )
+    alone = "¿Qué significa el código E40 de la lavadora?"
+    assert search_text(alone, history) == alone
+    assert search_text("¿Y cuándo?", []) == "¿Y cuándo?"
