@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import importlib.metadata
 import io
 import queue
 import random
@@ -285,11 +286,19 @@ class _Index(_Quiet):
 @contextmanager
 def index(shelf: Shelf) -> Iterator[dict[str, str]]:
     """Serve a package index on loopback; gives the environment that makes pip use it alone."""
+    _pip_is_new_enough()
     with _served(functools.partial(_Index, shelf)) as port:
         try:
             yield {**ONLY_THIS, "PIP_INDEX_URL": f"http://127.0.0.1:{port}/simple/"}
         finally:
             shelf.release.set()
+
+
+def _pip_is_new_enough() -> None:
+    """Older ones know no raw progress; every pull would fail with the same odd word."""
+    found = importlib.metadata.version("pip")
+    numbers = tuple(int(number) for number in found.split(".")[:2])
+    assert numbers >= (24, 1), f"pip {found} is here, pyproject.toml asks for 24.1 or newer"
 
 
 ONLY_THIS = {
@@ -302,6 +311,7 @@ ONLY_THIS = {
 
 def folder_of(place: Path, packages: Mapping[str, bytes]) -> dict[str, str]:
     """Put wheels into a folder; gives the environment that makes pip use it alone."""
+    _pip_is_new_enough()
     place.mkdir(parents=True, exist_ok=True)
     for name, content in packages.items():
         (place / wheel_name(name)).write_bytes(content)
