@@ -12,7 +12,7 @@ DEMO = Path(__file__).parents[1] / "examples" / "demo.py"
 
 def demo_s() -> float:
     """One run, nothing warm: the household is stopped before."""
-    stop = [Path(sys.executable).with_name("lumbre"), "stop"]
+    stop = [str(Path(sys.executable).with_name("lumbre")), "stop"]
     subprocess.run(stop, check=True, capture_output=True)
     begun = time.perf_counter()
     subprocess.run([sys.executable, str(DEMO)], check=True)

@@ -7,19 +7,14 @@ Needs the package index and 3.5 GB of disk; run it as `python benchmarks/pull.py
 """
 
 import argparse
-import json
-import os
-import platform
-import re
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
+from recording import about, keep
 
 from lumbre.core.model import Manifest, Source, WeightsFile
 from lumbre.registry.events import Done, Event
@@ -105,32 +100,12 @@ def one_round(parent: Path | None, *, ours_first: bool) -> Round:
     return Round(bare_s, done.fetch_s, done.join_s, done.verify_s, whole_s)
 
 
-def commit() -> str:
-    here = Path(__file__).parent
-    asked = ["git", "-C", str(here), "rev-parse", "--short", "HEAD"]
-    return subprocess.run(asked, capture_output=True, text=True, check=False).stdout.strip()
-
-
-def machine() -> dict[str, object]:
-    cpus = Path("/proc/cpuinfo")
-    named = re.search(r"model name\s*:\s*(.+)", cpus.read_text()) if cpus.exists() else None
-    return {
-        "cpu": named[1] if named else platform.processor(),
-        "cores": os.cpu_count(),
-        "memory_bytes": psutil.virtual_memory().total,
-        "system": f"{platform.system()} {platform.release()}",
-        "python": platform.python_version(),
-        "load_1min": psutil.getloadavg()[0],
-    }
-
-
 def main() -> int:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rounds", type=int, default=4)
     options.add_argument("--folder", type=Path, help="where to fetch to; the system's otherwise")
     chosen = options.parse_args()
-    date = datetime.now(UTC).isoformat("T", "seconds")
-    about = {"date": date, "commit": commit(), "machine": machine()}
+    facts = about()
     rounds = [one_round(chosen.folder, ours_first=n % 2 == 1) for n in range(chosen.rounds)]
     bare_s = sum(r.one_by_one_s for r in rounds)
     times = sum(r.fetch_s for r in rounds) / bare_s
@@ -146,7 +121,6 @@ def main() -> int:
     print(f"with joining and verifying: {whole_times:.2f} times")
 
     result = {
-        **about,
         "figure": "pull of the 1.5B over its parts fetched one by one",
         "times": round(times, 3),
         "times_with_join_and_verify": round(whole_times, 3),
@@ -155,9 +129,7 @@ def main() -> int:
         "bytes": FILE.size_bytes,
         "rounds": [asdict(r) | {"times": round(r.times, 3)} for r in rounds],
     }
-    place = Path(__file__).parent / "results" / f"pull-{date[:10]}.json"
-    place.parent.mkdir(exist_ok=True)
-    place.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    keep("pull", facts, result)
     return 0 if times <= MOST_TIMES else 1
 
 

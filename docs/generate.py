@@ -21,7 +21,7 @@ from lumbre.cli import verb
 from lumbre.cli.main import exit_code
 from lumbre.cli.session import Flags, Session
 from lumbre.config import Settings, load
-from lumbre.core import model
+from lumbre.core import fields, model
 from lumbre.core.errors import BadManifest, CapacityError, EngineError, LumbreError, UsageError
 from lumbre.core.errors import leaves as leaves_of
 from lumbre.core.units import print_bytes
@@ -188,34 +188,9 @@ def _fields_of(path: Path) -> _Said:
     found = {}
     for node in ast.parse(path.read_text(encoding="utf-8")).body:
         if isinstance(node, ast.ClassDef):
-            found[node.name] = _Class(ast.get_docstring(node) or "", dict(_documented(node.body)))
+            known = {f.name: (f.kind, f.text) for f in fields.documented(node.body)}
+            found[node.name] = _Class(ast.get_docstring(node) or "", known)
     return found
-
-
-def _documented(body: Sequence[ast.stmt]) -> Iterator[tuple[str, tuple[str, str]]]:
-    for at, node in enumerate(body):
-        if not isinstance(node, ast.AnnAssign) or not isinstance(node.target, ast.Name):
-            continue
-        if node.target.id.startswith("_"):
-            continue
-        text = ""
-        match body[at + 1 : at + 2]:
-            case [ast.Expr(value=ast.Constant(value=str(found)))]:
-                text = " ".join(found.split())
-        yield node.target.id, (_kind(node.annotation), text)
-
-
-def _kind(annotation: ast.expr) -> str:
-    """A type as a person says it."""
-    match annotation:
-        case ast.Subscript(value=ast.Name(id="tuple"), slice=ast.Tuple(elts=[item, _])):
-            return f"list of {ast.unparse(item)}"
-        case ast.Subscript(value=ast.Name(id="Mapping")):
-            return "table"
-        case ast.Subscript(value=ast.Name(id="Literal")):
-            return "choice"
-    text = ast.unparse(annotation)
-    return {"LoadMode": "choice", "KvType": "choice"}.get(text, text.removesuffix(" | None"))
 
 
 def _choices(kind: object) -> str:

@@ -1,5 +1,6 @@
 """A talk goes on until a farewell, survives ctrl-C and failures, and can be taken up again."""
 
+import codecs
 import os
 import pty
 import select
@@ -12,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from tests.conftest import Run, environment_of
 
 from lumbre.assistant.conversation import Conversations
 from lumbre.cli.verbs.chat import FAREWELLS
 from lumbre.core.errors import UnknownConversation
 from lumbre.core.messages import Message
 from lumbre.store import Store
-from tests.conftest import Run, environment_of
 
 TINY = {
     "LUMBRE_LLM__PRIMARY__ID": "smollm2-135m-instruct-q4_1",
@@ -41,6 +42,7 @@ class Terminal:
         self._ours = ours
         self.seen = ""
         self._read = 0
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lumbre", *words],
             stdin=theirs,
@@ -54,14 +56,14 @@ class Terminal:
     def type(self, text: str) -> None:
         os.write(self._ours, text.encode())
 
-    def wait_for(self, text: str, limit_s: float = 60) -> None:
+    def wait_for(self, text: str, limit_s: float = 20) -> None:
         """Read on until the text was shown, after what was waited for before."""
         until = time.monotonic() + limit_s
         while (at := self.seen.find(text, self._read)) < 0:
             ready, _, _ = select.select([self._ours], [], [], max(0, until - time.monotonic()))
             assert ready, f"{text!r} never came: {self.seen!r}"
             try:
-                self.seen += os.read(self._ours, 65536).decode(errors="replace")
+                self.seen += self._decoder.decode(os.read(self._ours, 65536))
             except OSError as gone:  # how Linux tells that the other side has closed
                 raise AssertionError(f"{text!r} never came: {self.seen!r}") from gone
         self._read = at + len(text)

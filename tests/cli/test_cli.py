@@ -13,6 +13,7 @@ from lumbre.cli.main import EXIT_CODES, exit_code
 from lumbre.cli.session import Flags, Session, split_globals
 from lumbre.cli.verb import Group, Lumbre, _Spoken
 from lumbre.core.errors import BadArguments, LumbreError, leaves
+from lumbre.version import VERSION
 from lumbre.words import LANGUAGES, Language, sentences
 
 CYRILLIC = set("абвгдежзиклмнопрстуфхцчшщыэюя")
@@ -302,10 +303,31 @@ def test_a_file_of_ones_own_becomes_the_face(lumbre: Run, tmp_path: Path, smollm
     assert "use primary mine" in added.stdout
     assert lumbre("models", "use", "primary", "mine").returncode == 0
     assert "mine" in lumbre("config", "--why", "llm.primary.id").stdout
+    shown = json.loads(lumbre("models", "list", "--json").stdout)
+    assert {model["id"]: model["role"] for model in shown}["mine"] == "primary"
+    refused = lumbre("models", "remove", "mine")
+    assert (refused.returncode, "use primary" in refused.stderr) == (2, True)
+    lumbre("models", "use", "primary", "smollm2-135m-instruct-q4_1")
     assert lumbre("models", "remove", "mine").returncode == 0
     assert smollm2.exists()
     gone = lumbre("models", "show", "mine")
     assert gone.returncode == 2
+
+
+def test_a_primary_that_is_gone_does_not_hide_the_others(lumbre: Run) -> None:
+    told = lumbre("models", "list", LUMBRE_LLM__PRIMARY__ID="gone-7b")
+    assert told.returncode == 0
+    assert "gone-7b" in told.stderr
+    assert "smollm2-135m-instruct-q4_1" in told.stdout
+
+
+def test_the_program_says_its_version_and_alone_its_help(lumbre: Run) -> None:
+    assert lumbre("--version").stdout == f"lumbre {VERSION}\n"
+    for words in ([], ["docs"], ["models"]):
+        told = lumbre(*words)
+        assert told.returncode == 0
+        assert told.stdout.startswith("Usage: lumbre")
+        assert told.stderr == ""
 
 
 def test_use_keeps_what_else_stands_in_the_file(lumbre: Run, home: Path) -> None:

@@ -12,7 +12,8 @@ from tests.docs.pages import ROOT
 from lumbre.cli.verb import Group, Lumbre
 from lumbre.config.load import keys
 from lumbre.core.errors import leaves
-from lumbre.core.model import manifest_fields
+from lumbre.core.fields import fields_of
+from lumbre.core.model import Manifest
 from lumbre.server.metrics import NAMES
 
 PAGES = ("config.md", "manifest.md", "metrics.md", "cli.md", "errors.md")
@@ -60,7 +61,7 @@ def test_every_field_metric_error_and_command_has_its_place() -> None:
         if isinstance(command, Group):
             commands += [f"### lumbre {verb} {below}\n" for below in command.commands]
     wanted = {
-        "manifest.md": [f"| `{field}` |" for field, _ in manifest_fields()],
+        "manifest.md": [f"| `{field.name}` |" for field in fields_of(Manifest)],
         "metrics.md": [f"| `{metric}` |" for metric in NAMES],
         "errors.md": [f"**`{leaf.code}`**" for leaf in leaves()],
         "cli.md": commands,

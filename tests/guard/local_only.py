@@ -4,16 +4,17 @@ Python calls it for every socket a program of it connects; children get it throu
 `sitecustomize` on their path. What an engine does below Python is seen by the namespace test.
 """
 
+import atexit
 import ipaddress
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_FOLDER = Path(tempfile.mkdtemp(prefix="lumbre-guard-"))
-_LOG = _FOLDER / "seen"
+_folder: Path | None = None
 _lifted = False
 
 _CHILD = """
@@ -27,12 +28,20 @@ sys.path.remove({repository!r})
 
 def install_here_and_in_children() -> None:
     """From now on, in this process and all that inherit its environment."""
+    global _folder  # noqa: PLW0603
+    _folder = Path(tempfile.mkdtemp(prefix="lumbre-guard-"))
+    atexit.register(shutil.rmtree, _folder, ignore_errors=True)
     repository = str(Path(__file__).parents[2])
-    _LOG.touch()
-    (_FOLDER / "sitecustomize.py").write_text(_CHILD.format(repository=repository, log=str(_LOG)))
-    paths = [str(_FOLDER), str(Path(repository) / "src"), os.environ.get("PYTHONPATH", "")]
+    _log().touch()
+    (_folder / "sitecustomize.py").write_text(_CHILD.format(repository=repository, log=str(_log())))
+    paths = [str(_folder), str(Path(repository) / "src"), os.environ.get("PYTHONPATH", "")]
     os.environ["PYTHONPATH"] = os.pathsep.join(path for path in paths if path)
-    install(str(_LOG))
+    install(str(_log()))
+
+
+def _log() -> Path:
+    assert _folder is not None
+    return _folder / "seen"
 
 
 def install(log: str) -> None:
@@ -51,12 +60,12 @@ def install(log: str) -> None:
 
 def seen() -> str:
     """Everything that was tried so far."""
-    return _LOG.read_text()
+    return _log().read_text()
 
 
 def forget() -> None:
     """After a test that tried on purpose."""
-    _LOG.write_text("")
+    _log().write_text("")
 
 
 @contextmanager

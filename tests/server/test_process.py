@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -170,6 +171,28 @@ def test_killed_with_9_it_takes_its_models_along_and_the_next_command_says_so(
     assert "inesperada" in told.stderr
     assert len(json.loads(told.stdout)) == 1
     assert "inesperada" not in tiny("docs", "list", "--lang", "es").stderr
+
+
+def test_told_to_end_by_the_system_it_ends_cleanly(tiny: Run, home: Path) -> None:
+    tiny("docs", "list")
+    pid = note(home)["pid"]
+    os.kill(pid, signal.SIGTERM)
+    while not is_gone(pid):
+        os.sched_yield()
+    assert tiny("docs", "list").stderr == "No documents yet: lumbre docs add FOLDER\n"
+
+
+def test_a_home_that_was_deleted_gets_a_household_of_its_own(tiny: Run, home: Path) -> None:
+    tiny("docs", "list", LUMBRE_HOUSEHOLD__IDLE_S="2")
+    old = note(home)["pid"]
+    shutil.rmtree(home)
+    tiny("docs", "list")
+    new = note(home)["pid"]
+    assert new != old
+    while not is_gone(old):
+        os.sched_yield()
+    assert tiny("docs", "list").returncode == 0
+    assert note(home)["pid"] == new
 
 
 def test_a_socket_without_an_owner_is_replaced(tiny: Run, home: Path) -> None:

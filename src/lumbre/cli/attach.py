@@ -156,7 +156,9 @@ def attach(session: "Session") -> Client:
             _tell_of_a_crash(session)
             _spawn(session)
             note = read_note(config.folders)
-    return Client(config.folders.socket, session, note.pid if note else 0)
+    if note is None:
+        raise HouseholdFailed(reason="it is gone already", log=str(config.folders.household_log))
+    return Client(config.folders.socket, session, note.pid)
 
 
 def end(session: "Session", note: Note) -> None:
@@ -193,7 +195,7 @@ def _tell_of_a_crash(session: "Session") -> None:
     note = read_note(folders)
     if note is not None:
         session.note("cli.household_crashed", pid=note.pid, log=str(folders.household_log))
-        remove_note(folders)
+        remove_note(folders, note.pid)
 
 
 def _spawn(session: "Session") -> None:

@@ -26,6 +26,7 @@ from lumbre.core.errors import (
     StoreDamaged,
     UsageError,
 )
+from lumbre.version import VERSION
 from lumbre.words import Language, language_of, say
 
 EXIT_CODES: dict[type[LumbreError], int] = {
@@ -49,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     as_json = "--json" in given
     try:
         rest, flags = split_globals(given)
+        if rest == ["--version"]:
+            print(f"lumbre {VERSION}")
+            return 0
         session = Session(os.environ, flags)
         language = session.language
         outcome = verb.Lumbre(name="lumbre").main(
@@ -60,6 +64,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(error, language, as_json)
     except click.exceptions.Exit as done:
         return done.exit_code
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.ctx.get_help() if error.ctx else "")
+        return 0
     except click.UsageError as error:
         return _fail(_arguments(error, language), language, as_json)
     except (KeyboardInterrupt, click.Abort):
@@ -108,7 +115,8 @@ def _arguments(error: click.UsageError, language: Language) -> BadArguments:
         case click.BadOptionUsage() | click.BadArgumentUsage():
             reason = say("cli.bad_value", language, name="", reason=error.message)
         case verb.NoSuchVerb():
-            reason = say("cli.no_such_verb", language, verb=error.verb, nearest=error.nearest)
+            key = "no_such_verb" if error.nearest else "nothing_like_it"
+            reason = say(f"cli.{key}", language, verb=error.verb, nearest=error.nearest)
         case _:
             reason = error.format_message()
     return BadArguments(reason=reason)

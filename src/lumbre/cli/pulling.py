@@ -47,7 +47,7 @@ def pull_all(
 def _agreed(session: Session, missing_bytes: int) -> bool:
     question = session.say("cli.pull.ask", missing_bytes=missing_bytes)
     if not sys.stdin.isatty():
-        raise NeedsConsent(what=question)
+        raise NeedsConsent(what=session.say("cli.pull.what", missing_bytes=missing_bytes))
     return input(f"{question} ").strip().lower() in session.say("cli.pull.agreements").split()
 
 

@@ -5,6 +5,7 @@ Not a terminal: no moving line and no colour, so that output can be read by anyt
 
 import shutil
 import sys
+import textwrap
 import time
 import unicodedata
 from collections.abc import Sequence
@@ -25,6 +26,13 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         ).rstrip()
         for row in everything
     )
+
+
+def wrapped(text: str, indent: int) -> str:
+    """A text on lines that fit the terminal, its own line breaks gone."""
+    width = min(100, shutil.get_terminal_size().columns)
+    space = " " * indent
+    return textwrap.fill(text, width, initial_indent=space, subsequent_indent=space)
 
 
 class Moving:

@@ -135,4 +135,4 @@ def _columns(rows: list[tuple[str, str]]) -> list[str]:
 
 
 def _nearest(word: str, known: list[str]) -> str:
-    return (difflib.get_close_matches(word, known, 1, 0.4) or ["--help"])[0]
+    return (difflib.get_close_matches(word, known, 1, 0.4) or [""])[0]

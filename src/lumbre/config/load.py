@@ -16,6 +16,7 @@ from lumbre.config.folders import Folders
 from lumbre.config.settings import Settings
 from lumbre.core.errors import BadConfig, UnknownConfigKey
 from lumbre.core.units import parse_bytes
+from lumbre.words import Sentence
 
 _NOT_SETTINGS = ("LUMBRE_HOME", "LUMBRE_MODELS", "LUMBRE_TEST_")
 _PREFIX = "LUMBRE_"
@@ -87,7 +88,8 @@ def nearest(key: str, known: Sequence[str] | Mapping[str, object]) -> str:
     last = {name.rpartition(".")[2]: name for name in known}
     close = difflib.get_close_matches(key, list(known), 1, 0.5)
     tail = difflib.get_close_matches(key.rpartition(".")[2], list(last), 1, 0.6)
-    return close[0] if close else last[tail[0]] if tail else next(iter(known))
+    any_at_all = difflib.get_close_matches(key, list(known), 1, 0.0)
+    return close[0] if close else last[tail[0]] if tail else any_at_all[0]
 
 
 def _types(cls: type = Settings, prefix: str = "") -> dict[str, Any]:
@@ -151,27 +153,33 @@ def _value(key: str, raw: object, kind: Any, origin: Origin) -> object:
     options = typing.get_args(kind) if not isinstance(kind, type | types.UnionType) else ()
     if options:
         if raw not in options:
-            raise refuse(" | ".join(map(str, options)))
+            raise refuse(Sentence("config.one_of", choices=" | ".join(map(str, options))))
         return raw
     if kind is bool:
         words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
         found = raw if isinstance(raw, bool) else words.get(str(raw).lower())
         if found is None:
-            raise refuse("true | false")
+            raise refuse(Sentence("config.one_of", choices="true | false"))
         return found
     if kind is str:
         if not isinstance(raw, str):
-            raise refuse("text")
+            raise refuse(Sentence("config.text"))
         return raw
     try:
         if isinstance(raw, bool):
             raise TypeError(raw)
         number = parse_bytes(str(raw)) if key.endswith("_bytes") else kind(typing.cast("Any", raw))
     except (TypeError, ValueError) as error:
-        raise refuse("12 GiB" if key.endswith("_bytes") else kind.__name__) from error
+        raise refuse(_wanted(key, kind)) from error
     if number < 0 or number != number or (kind is int and isinstance(raw, float)):  # noqa: PLR0124
-        raise refuse(f"{kind.__name__} >= 0")
+        raise refuse(_wanted(key, kind))
     return number
+
+
+def _wanted(key: str, kind: type) -> Sentence:
+    if key.endswith("_bytes"):
+        return Sentence("config.size")
+    return Sentence("config.whole" if kind is int else "config.number")
 
 
 def _rebuild(default: Any, values: Mapping[str, object], prefix: str = "") -> Any:

@@ -27,6 +27,7 @@
     │   ├── SplitWeights
     │   ├── NoChatTemplate
     │   ├── ComesWithLumbre
+    │   ├── StillChosen
     │   ├── NeedsConsent
     │   ├── PromptTooLong
     │   ├── DocumentUnreadable
@@ -264,6 +265,13 @@ class ComesWithLumbre(UsageError):
     """Weights inside an installed package are neither pulled nor removed."""
 
     code = "comes_with_lumbre"
+    wants = ("model",)
+
+
+class StillChosen(UsageError):
+    """The model that answers cannot be removed before another one is chosen."""
+
+    code = "still_chosen"
     wants = ("model",)
 
 

@@ -1,7 +1,7 @@
 """A model as its owner describes it (manifest) and as its file does (facts)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, get_args
 
 ChatRole = Literal["primary", "secondary", "lightweight", "micro", "optional_moe"]
@@ -204,8 +204,3 @@ class Facts:
     @property
     def tensors_bytes(self) -> int:
         return sum(tensor.size_bytes for tensor in self.tensors)
-
-
-def manifest_fields() -> list[tuple[str, str]]:
-    """Every field a manifest may have, and its type as it is written above."""
-    return [(item.name, str(item.type)) for item in fields(Manifest)]

@@ -9,6 +9,7 @@ import asyncio
 import json
 import logging
 import os
+import signal
 import sys
 import threading
 import time
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
+_LOOK_S = 5.0
+"""Between two looks whether the door is still where commands look for it."""
 _PATIENCE_S = 1.0
 """A command that only looks who serves holds the lock for an instant."""
 
@@ -39,6 +42,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ready-fd", type=int)
     parser.add_argument("--stays", action="store_true")
     asked = parser.parse_args(arguments)
+    # uvicorn ends on these and then raises them again: the end is to be clean all the same
+    signal.signal(signal.SIGTERM, lambda *_: None)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def tell(word: dict[str, object]) -> None:
@@ -77,8 +82,7 @@ def serve(config: Config, *, stays: bool, ready: Callable[[], None]) -> None:
         asyncio.run(_serve(config, door, idle_s, ready, opens=stays))
     finally:
         door.close()
-        folders.socket.unlink(missing_ok=True)
-        remove_note(folders)
+        remove_note(folders, os.getpid())
 
 
 @contextmanager
@@ -150,7 +154,7 @@ async def _serve(
     household.on_stop = end
     if ending is not None:
         ending.append(partial(_call_in, loop, end))
-    watch = asyncio.create_task(_watch(household, idle_s, end))
+    watch = asyncio.create_task(_watch(household, idle_s, door, end))
     opening = asyncio.create_task(_open(household)) if opens else None
     try:
         await server.serve(sockets=[door])
@@ -176,15 +180,21 @@ async def _open(household: "Household") -> None:
         _log.warning("%s", error)
 
 
-async def _watch(household: "Household", idle_s: float | None, end: Callable[[], None]) -> None:
-    """Ends a household that nobody has used for `idle_s`; one that answers is in use."""
-    while idle_s is not None:
-        quiet_s = household.quiet_s()
-        if quiet_s >= idle_s:
-            _log.info("idle for %.0f s", quiet_s)
-            end()
-            return
-        await asyncio.sleep(max(0.05, idle_s - quiet_s))
+async def _watch(
+    household: "Household", idle_s: float | None, door: socket, end: Callable[[], None]
+) -> None:
+    """Ends a household that nobody has used for `idle_s`, or whose door nobody can find.
+
+    One that answers is in use. A door is lost when the home was deleted.
+    """
+    path = Path(door.getsockname())
+    while path.is_socket():
+        left_s = (idle_s - household.quiet_s()) if idle_s is not None else _LOOK_S
+        if left_s <= 0:
+            break
+        await asyncio.sleep(min(_LOOK_S, max(0.05, left_s)))
+    _log.info("nobody wants anything, or the home is gone")
+    end()
 
 
 if __name__ == "__main__":

@@ -54,8 +54,12 @@ def write_note(folders: Folders, note: Note) -> None:
     partial.replace(path)
 
 
-def remove_note(folders: Folders) -> None:
-    note_path(folders).unlink(missing_ok=True)
+def remove_note(folders: Folders, pid: int) -> None:
+    """Take note and socket of this household away; those of a successor stay."""
+    note = read_note(folders)
+    if note is not None and note.pid == pid:
+        folders.socket.unlink(missing_ok=True)
+        note_path(folders).unlink(missing_ok=True)
 
 
 @contextmanager

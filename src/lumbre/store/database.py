@@ -110,7 +110,12 @@ class Store:
         try:
             connection = apsw.Connection(str(self.path))
             connection.set_busy_timeout(_WAIT_MS)
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            for pragma in (
+                "journal_mode=WAL",
+                "synchronous=FULL",
+                "foreign_keys=ON",
+                "secure_delete=ON",
+            ):
                 connection.execute(f"PRAGMA {pragma}")
         except apsw.Error as error:
             raise StoreDamaged(path=self.path, reason=str(error)) from error

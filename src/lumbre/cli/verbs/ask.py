@@ -7,6 +7,7 @@ import click
 
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Verb
+from lumbre.core.errors import BadArguments
 
 
 @click.command("ask", cls=Verb, help="ask.help")
@@ -20,6 +21,8 @@ def command(
 ) -> None:
     from lumbre.cli.answer import ask, show
 
+    if not question.strip():
+        raise BadArguments(reason=session.say("cli.empty_question"))
     with session.household() as client:
         events = ask(session, client, question, docs=docs, model=model)
         if not as_json:

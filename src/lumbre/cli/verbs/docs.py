@@ -6,7 +6,7 @@ from contextlib import closing
 import click
 
 from lumbre.cli.answer import absolute, shown
-from lumbre.cli.render import Moving, bar
+from lumbre.cli.render import Moving, bar, wrapped
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Group, Verb
 from lumbre.core.errors import UnknownDocument
@@ -72,12 +72,16 @@ def list_(session: Session, under: tuple[str, ...], as_json: bool) -> None:
 
 @command.command("remove", cls=Verb, help="docs.remove")
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--json", "as_json", is_flag=True, help="json")
 @click.pass_obj
-def remove(session: Session, paths: tuple[str, ...]) -> None:
+def remove(session: Session, paths: tuple[str, ...], as_json: bool) -> None:
     with session.household() as client:
         removed = client.delete("/lumbre/docs", {"paths": [absolute(p) for p in paths]})["removed"]
     if not removed:
         raise UnknownDocument(document=", ".join(paths))
+    if as_json:
+        print(json.dumps(removed, ensure_ascii=False, indent=2))
+        return
     for path in removed:
         session.print("cli.docs.removed", document=shown(path))
 
@@ -109,7 +113,7 @@ def search(
     for number, hit in enumerate(hits, start=1):
         page = session.say("cli.docs.page", page=hit["page"]) if hit["page"] else ""
         print(f"{number}. {shown(hit['document'])}{page}  ({hit['score']:.2f})")
-        print(f"   {' '.join(hit['text'].split())}")
+        print(wrapped(hit["text"], indent=3))
 
 
 def _row(session: Session, document: dict[str, object], *, changed: bool) -> str:

@@ -11,8 +11,9 @@ from lumbre.cli.pulling import pull_all
 from lumbre.cli.render import Moving, bar, table
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Group, Verb
-from lumbre.core.errors import CannotDo, LumbreError
-from lumbre.core.model import ROLES, Manifest, manifest_fields
+from lumbre.core.errors import BadArguments, CannotDo, LumbreError, StillChosen
+from lumbre.core.fields import fields_of
+from lumbre.core.model import ROLES, Manifest
 from lumbre.words import size
 
 if TYPE_CHECKING:
@@ -40,18 +41,21 @@ def command() -> None:
 @click.pass_obj
 def list_(session: Session, as_json: bool) -> None:
     registry, weights = _open(session)
-    models = registry.usable()
     for error in registry.broken():
         session.complain(error)
+    try:
+        models = registry.in_effect(_chosen(session))
+    except LumbreError as error:  # the configured primary is gone: the list shows what there is
+        session.complain(error)
+        models = registry.usable()
     if as_json:
         told = [_told(manifest, weights) for manifest in models]
         print(json.dumps(told, ensure_ascii=False, indent=2))
         return
-    primary = registry.primary(session.config.settings.llm.primary.id or None).id
     rows = [
         (
             manifest.id,
-            _role(manifest, primary),
+            manifest.role,
             manifest.quant or "",
             size(_bytes(manifest, weights), session.language),
             session.say(f"cli.models.{weights.state(manifest)}"),
@@ -70,7 +74,8 @@ def show(session: Session, model: str | None, schema: bool, as_json: bool) -> No
     from lumbre.registry.manifest import dump_manifest
 
     if schema:
-        print(table(session.say("cli.models.fields").split("|"), manifest_fields()))
+        rows = [(field.name, field.kind, field.text) for field in fields_of(Manifest)]
+        print(table(session.say("cli.models.fields").split("|"), rows))
         return
     registry, weights = _open(session)
     wanted = _meant(session, registry, model or "primary")
@@ -130,6 +135,8 @@ def verify(session: Session, what: str) -> int:
 def remove(session: Session, model: str) -> None:
     registry, weights = _open(session)
     manifest = registry.get(model)
+    if manifest.id == _chosen(session):
+        raise StillChosen(model=manifest.id)
     for path in weights.remove(manifest, registry.usable()):
         session.print("cli.models.removed", path=path)
     if not weights.is_ours(manifest, manifest.weights[0]):
@@ -147,6 +154,8 @@ def add(session: Session, file: Path, role: str | None, name: str | None) -> Non
     from lumbre.registry.add import manifest_from_file, write
 
     _open(session)
+    if not file.is_file():
+        raise BadArguments(reason=session.say("cli.models.no_file", path=file))
     with Moving() as moving:
         manifest = manifest_from_file(
             file.expanduser().absolute(),
@@ -197,10 +206,6 @@ def _bytes(manifest: Manifest, weights: "Weights") -> int:
     from lumbre.registry.weights import total_bytes
 
     return total_bytes(manifest) or weights.bytes_on_disk(manifest)
-
-
-def _role(manifest: Manifest, primary: str) -> str:
-    return f"{manifest.role} *" if manifest.id == primary else manifest.role
 
 
 def _meant(session: Session, registry: "Registry", what: str) -> list[Manifest]:
