@@ -182,7 +182,7 @@ def test_a_cancelled_start_leaves_no_process(launch: Launch, tmp_path: Path) -> 
     async def story() -> None:
         me = psutil.Process()
         starting = asyncio.create_task(Worker.start(launch, "smollm2", tmp_path / "log"))
-        while not me.children():  # noqa: ASYNC110
+        while not me.children():
             await asyncio.sleep(0)
         starting.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -35,14 +35,14 @@ async def slot(engine: Any) -> dict[str, Any]:
 
 async def until(engine: Any, *, is_processing: bool) -> None:
     async with asyncio.timeout(10):
-        while (await slot(engine))["is_processing"] != is_processing:  # noqa: ASYNC110
+        while (await slot(engine))["is_processing"] != is_processing:
             await asyncio.sleep(0)
 
 
 async def until_logged(worker: Worker, words: str) -> None:
     """The engine's log is written from a thread of its own."""
     async with asyncio.timeout(10):
-        while words not in worker.log_tail():  # noqa: ASYNC110
+        while words not in worker.log_tail():
             await asyncio.sleep(0)
 
 
