@@ -25,15 +25,6 @@ def private_bytes(pid: int) -> int:
     return counts.get("Anonymous", 0)
 
 
-def tree_pss_bytes(pid: int) -> int:
-    """Of a process and everything below it."""
-    try:
-        below = psutil.Process(pid).children(recursive=True)
-    except psutil.NoSuchProcess:
-        return 0
-    return pss_bytes(pid) + sum(pss_bytes(child.pid) for child in below)
-
-
 def _rollup(pid: int) -> dict[str, int] | None:
     """Bytes by name; empty when there is nothing to see, None where the system has no PSS.
 

@@ -177,6 +177,10 @@ class Pool:
             )
         return seen
 
+    def pids(self) -> list[int]:
+        """Every process of ours that is there now."""
+        return [worker.pid for worker in list(self._workers.values())]
+
     @property
     def waiting(self) -> int:
         """Tickets without an answer yet."""
