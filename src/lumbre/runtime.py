@@ -20,7 +20,7 @@ from lumbre.core.backend import Chats, Embeds, WorkerSettings
 from lumbre.core.errors import CannotDo, UnknownModel
 from lumbre.core.generation import ChatRequest, Delta
 from lumbre.core.messages import Message
-from lumbre.core.model import CHAT_ROLES, Manifest
+from lumbre.core.model import CHAT_ROLES, RESIDENT_ROLES, Manifest
 from lumbre.formats.gguf import read_facts
 from lumbre.hardware.cores import usable_cores
 from lumbre.hardware.memory import read_memory
@@ -91,7 +91,8 @@ class Runtime:
         """
         if wanted in (None, "", "primary"):
             return self.primary()
-        manifest = self.registry.find(str(wanted))[0]
+        chosen = self.config.settings.llm.lightweight.id if wanted == "lightweight" else ""
+        manifest = self.registry.get(chosen) if chosen else self.registry.find(str(wanted))[0]
         if "chat" not in manifest.capabilities:
             raise CannotDo(model=manifest.id, what="chat")
         return manifest
@@ -208,7 +209,12 @@ class Runtime:
 
     def _settings(self, manifest: Manifest) -> WorkerSettings:
         worker = self.config.settings.worker
-        threads = share(usable_cores(), worker.prompt_threads, worker.generation_threads)
+        threads = share(
+            usable_cores(),
+            worker.prompt_threads,
+            worker.generation_threads,
+            small=manifest.role in RESIDENT_ROLES,
+        )
         return WorkerSettings(
             context_tokens=self._window_tokens(manifest),
             slots=1,
