@@ -34,7 +34,7 @@ _RELATED_DENSE = 0.15
 """A best passage that scores less, in the question's language or in another, or that is
 less close in meaning, has nothing to do with it: of questions about something else half
 are told by it, of those with an answer one in fifty is lost. Source: XQuAD dev half with
-and without the article that answers, docs/decisions/004-what-makes-an-answer-stand.md."""
+and without the article that answers, docs/decisions/007-what-makes-an-answer-stand.md."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from lumbre.knowledge.reading import Reader, ReadFile, refusal
 from lumbre.knowledge.sentences import sentences
 from lumbre.knowledge.speaks import Vectorises
 from lumbre.knowledge.split import split
+from lumbre.knowledge.terms import VERSION
 from lumbre.words import Language
 
 _BATCH = 32
@@ -57,13 +58,13 @@ Step = Reading | Embedding | Added
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Sizes of passages, code points."""
+    """Sizes of passages, code points. As text, with the version of their terms."""
 
     size: int = 1000
     overlap: int = 200
 
     def __str__(self) -> str:
-        return f"{self.size}/{self.overlap}"
+        return f"{self.size}/{self.overlap}/{VERSION}"
 
 
 class Ingest:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _STEMS_WEIGHT = 0.4
 _GRAMS_WEIGHT = 0.4
-_GRAMS_ACROSS_WEIGHT = 0.4
+_GRAMS_ACROSS_WEIGHT = 0.45
 """Weights beside a cosine. Source: benchmarks/retrieval.py on the XQuAD dev half."""
 _ACROSS_BONUS = 0.03
 """How much less a cosine is worth between two languages: the right paragraph's is 0.03 to

@@ -16,7 +16,7 @@ SCHEMA = Schema(
             path TEXT NOT NULL UNIQUE,
             sha256 TEXT NOT NULL,
             reason TEXT NOT NULL,       -- empty when it can be searched
-            cut TEXT NOT NULL,          -- how passages were cut: size and overlap
+            cut TEXT NOT NULL,          -- how passages were made, as Cut writes it
             embedding TEXT NOT NULL,    -- whose vectors these are
             text TEXT NOT NULL
         ) STRICT;
