@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from lumbre.core.backend import Chats, Embeds, WorkerSettings
 from lumbre.core.errors import CannotDo, UnknownModel
 from lumbre.core.generation import ChatRequest, Delta
 from lumbre.core.messages import Message
-from lumbre.core.model import CHAT_ROLES, RESIDENT_ROLES, Manifest
+from lumbre.core.model import CHAT_ROLES, RESIDENT_ROLES, Manifest, Sampling
 from lumbre.formats.gguf import read_facts
 from lumbre.hardware.cores import usable_cores
 from lumbre.hardware.memory import read_memory
@@ -100,6 +101,22 @@ class Runtime:
     def window_tokens(self, model: str | None = None) -> int:
         """Tokens one conversation with this model may hold, answer included."""
         return self._window_tokens(self.chat_model(model))
+
+    def sampling(self, model: str | None = None) -> Sampling:
+        """How a chat model talks: as the settings say, else its manifest, else our defaults."""
+        manifest = self.chat_model(model)
+        section, wish = self._wish(manifest)
+
+        def chosen(name: str) -> Any:
+            said = getattr(manifest.sampling, name)
+            is_set = f"llm.{section}.{name}" in self.config.origins
+            return getattr(wish, name) if is_set or said is None else said
+
+        return Sampling(
+            temperature=chosen("temperature"),
+            top_p=chosen("top_p"),
+            max_output_tokens=chosen("max_output_tokens"),
+        )
 
     @property
     def embedding_version(self) -> str:
@@ -227,12 +244,15 @@ class Runtime:
         )
 
     def _window_tokens(self, manifest: Manifest) -> int:
-        wish = self._wish(manifest).context_length
+        wish = self._wish(manifest)[1].context_length
         return min(wish, manifest.context_length or wish)
 
-    def _wish(self, manifest: Manifest) -> ChatModel:
+    def _wish(self, manifest: Manifest) -> tuple[str, ChatModel]:
+        """Which section of the settings speaks of a model, and what it says."""
         llm = self.config.settings.llm
-        return llm.lightweight if manifest.role in ("lightweight", "micro") else llm.primary
+        if manifest.role in ("lightweight", "micro"):
+            return "lightweight", llm.lightweight
+        return "primary", llm.primary
 
 
 def _add(table: dict[str, int], key: str, amount: int) -> None:

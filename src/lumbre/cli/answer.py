@@ -7,7 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lumbre.cli.render import Moving
+from lumbre.cli.render import Moving, bar
 from lumbre.cli.session import Session
 
 if TYPE_CHECKING:
@@ -45,6 +45,8 @@ def show(session: Session, events: Iterator[dict[str, Any]]) -> dict[str, Any]:
             match event["event"]:
                 case "phase":
                     moving.show(_phase(session, event))
+                case "progress":
+                    moving.show(_progress(session, event))
                 case "text":
                     moving.clear()
                     spoken = True
@@ -86,6 +88,11 @@ def shown(path: str) -> str:
 
 def _phase(session: Session, event: Mapping[str, Any]) -> str:
     return session.say(f"ask.{event['name']}", model=event["model"])
+
+
+def _progress(session: Session, event: Mapping[str, Any]) -> str:
+    share = event["read_tokens"] / max(1, event["total_tokens"])
+    return f"{session.say('ask.read', model='')} {bar(share)}"
 
 
 def _line(text: str) -> str:

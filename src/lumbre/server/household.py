@@ -16,6 +16,7 @@ from lumbre.assistant.conversation import Conversations
 from lumbre.config import Config
 from lumbre.core.document import Answer, Document
 from lumbre.core.errors import BadArguments
+from lumbre.core.generation import PromptProgress
 from lumbre.core.messages import Message
 from lumbre.hardware.usage import pss_bytes
 from lumbre.knowledge.answer import Done, Phase, Settings, Text, answer
@@ -71,7 +72,7 @@ class Household:
                 self.index,
                 self.runtime,
                 model=model,
-                settings=self._answering,
+                settings=self._answering(model),
                 within=_paths(body.get("docs")),
                 history=history,
                 fallback=_language(body),
@@ -81,6 +82,8 @@ class Household:
                     match step:
                         case Phase():
                             yield {"event": "phase", **asdict(step)}
+                        case PromptProgress():
+                            yield {"event": "progress", **asdict(step)}
                         case Text(text):
                             yield {"event": "text", "text": text}
                         case Done(told):
@@ -234,13 +237,13 @@ class Household:
             return self.conversations.get(wanted).id
         raise BadArguments(reason=f"conversation: {wanted!r}")
 
-    @property
-    def _answering(self) -> Settings:
+    def _answering(self, model: str) -> Settings:
         answers = self.config.settings.answers
         return Settings(
             passages=answers.passages,
             max_output_tokens=answers.max_output_tokens,
             temperature=answers.temperature,
+            talk=self.runtime.sampling(model),
         )
 
     @asynccontextmanager
