@@ -186,7 +186,7 @@ def test_leaving_in_mid_answer_stops_the_model(household_papers: Index, use: InP
         async for event in events:
             if isinstance(event, Text):
                 break
-        await events.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
 
     asyncio.run(leave())
     assert speaks.closed

@@ -5,7 +5,7 @@ text. A mark [n] follows a sentence whose quote was found and stands in the stor
 """
 
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,16 +13,16 @@ from typing import Literal
 
 from lumbre.core.document import Answer, Citation, Hit, Ledger
 from lumbre.core.errors import NothingIndexed
-from lumbre.core.generation import ChatRequest
+from lumbre.core.generation import ChatRequest, PromptProgress
 from lumbre.core.messages import Message
-from lumbre.knowledge.cite import Quote, nearest, quotes, stands
+from lumbre.core.model import Sampling
+from lumbre.knowledge.cite import quotes
 from lumbre.knowledge.followup import search_text
 from lumbre.knowledge.index import Index
 from lumbre.knowledge.language import language_of
 from lumbre.knowledge.retrieve import NOTHING, Found, search
-from lumbre.knowledge.sentinel import Sentinel
 from lumbre.knowledge.speaks import Speaks
-from lumbre.knowledge.utterance import Said, Show, Utterance
+from lumbre.knowledge.telling import Telling
 from lumbre.prompting.ledger import Fitted, fit
 from lumbre.prompting.prompt import Passage, Prompt
 from lumbre.prompting.template import Template, template
@@ -59,7 +59,7 @@ class Done:
     answer: Answer
 
 
-Event = Phase | Text | Done
+Event = Phase | PromptProgress | Text | Done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +69,8 @@ class Settings:
     passages: int = 3
     max_output_tokens: int = 150
     temperature: float = 0.0
+    talk: Sampling = field(default_factory=Sampling)
+    """How a talk goes on where no document has to do with it."""
 
 
 @dataclass(slots=True)
@@ -82,9 +84,8 @@ class _Course:
     clock: Callable[[], float]
     timing: dict[str, float] = field(default_factory=dict)
     searched: str = ""
+    """What was searched for: the question, with the one before it where it leans on that."""
     text: str = ""
-    refused: bool = False
-    cited: list[Quote] = field(default_factory=list)
 
 
 async def answer(
@@ -98,11 +99,11 @@ async def answer(
     history: Sequence[Message] | None = None,
     fallback: Language = "en",
     clock: Callable[[], float] = time.monotonic,
-) -> AsyncIterator[Event]:
-    """Phases and text as they come, then exactly one `Done`.
+) -> AsyncGenerator[Event]:
+    """Phases, progress and text as they come, then exactly one `Done`.
 
-    From documents, nothing is shown before a first sentence is borne out by a quote; when
-    none is, the answer is that it is not in the documents.
+    From documents, sentences come one by one, checked; when nothing bears any of them out,
+    the answer is that it is not in the documents.
 
     `within`: absolute paths to search in; empty: every document. `history`: the talk so
     far, oldest first; None: a single question, answered from documents or not at all,
@@ -125,23 +126,33 @@ async def answer(
         yield Text(say("answer.not_in_documents", course.language))
         yield Done(_refused_at_once(course, speaks, begun_s))
         return
+    output_tokens = settings.max_output_tokens if related else settings.talk.max_output_tokens
     fitted = await fit(
         _prompt(course, found.hits if related else (), history or ()),
         lambda messages: speaks.count(messages, model),
         window_tokens=speaks.window_tokens(model),
-        output_tokens=settings.max_output_tokens,
+        output_tokens=output_tokens or settings.max_output_tokens,
         model=model,
     )
     shown = found.hits[: len(fitted.prompt.passages)]
     yield Phase("read", model)
-    async with aclosing(_spoken(course, fitted, shown, index, speaks)) as texts:
+    telling = Telling(course.searched, course.language, quotes(index, shown), index, speaks)
+    request = _request(settings, fitted, is_talk=not shown)
+    refusals = _refusals(fitted.prompt.template) if shown else []
+    async with aclosing(telling.tell(request, model, refusals, clock)) as texts:
         async for text in texts:
+            if isinstance(text, PromptProgress):
+                yield text
+                continue
             if not course.text:
                 yield Phase("write", model)
             course.text += text
             yield Text(text)
-    course.timing["total_s"] = clock() - begun_s
-    yield Done(_finished(course, fitted))
+    if not telling.stands:
+        course.text = say("answer.not_in_documents", course.language)
+        yield Text(course.text)
+    course.timing |= {**telling.timing, "total_s": clock() - begun_s}
+    yield Done(_finished(course, fitted, telling))
 
 
 async def _retrieved(
@@ -187,71 +198,24 @@ def _prompt(course: _Course, hits: Sequence[Hit], history: Sequence[Message]) ->
     )
 
 
-async def _spoken(
-    course: _Course, fitted: Fitted, shown: Sequence[Hit], index: Index, speaks: Speaks
-) -> AsyncGenerator[str]:
-    """The answer's text, marks included."""
-    request = ChatRequest(
-        messages=fitted.prompt.messages(),
-        max_output_tokens=course.settings.max_output_tokens,
-        temperature=course.settings.temperature,
+def _request(settings: Settings, fitted: Fitted, *, is_talk: bool) -> ChatRequest:
+    """The prompt as the model gets it: to the letter from documents, freely in a talk."""
+    messages = fitted.prompt.messages()
+    if not is_talk:
+        return ChatRequest(messages, settings.max_output_tokens, settings.temperature)
+    talk = settings.talk
+    return ChatRequest(
+        messages,
+        talk.max_output_tokens or settings.max_output_tokens,
+        settings.temperature if talk.temperature is None else talk.temperature,
+        1.0 if talk.top_p is None else talk.top_p,
     )
-    candidates = quotes(index, shown)
-    sentinel = Sentinel(_refusals(fitted.prompt.template) if shown else ())
-    utterance = Utterance()
-    held, stands_on_something = "", not shown
-    sent_s = course.clock()
-    async with aclosing(_deltas(course, speaks, request, sentinel, sent_s)) as pieces:
-        async for piece in pieces:
-            steps = utterance.feed(piece) if piece is not None else utterance.finish()
-            for step in steps:
-                held += await _step(step, course, candidates, index, speaks)
-            stands_on_something = stands_on_something or bool(course.cited)
-            if stands_on_something and held:
-                yield held
-                held = ""
-    course.timing["generate_s"] = course.clock() - sent_s
-    course.refused = not stands_on_something
-    if course.refused:
-        yield say("answer.not_in_documents", course.language)
 
 
-async def _deltas(
-    course: _Course, speaks: Speaks, request: ChatRequest, sentinel: Sentinel, sent_s: float
-) -> AsyncGenerator[str | None]:
-    """The pieces of an answer, None after the last; nothing when the model refuses."""
-    async with aclosing(speaks.chat(request, course.model)) as deltas:  # type: ignore[type-var]
-        async for delta in deltas:
-            if delta.text:
-                course.timing.setdefault("first_token_s", course.clock() - sent_s)
-                yield sentinel.feed(delta.text)
-            if sentinel.refused:
-                return
-    yield sentinel.finish()
-    yield None
-
-
-async def _step(
-    step: Show | Said, course: _Course, candidates: Sequence[Quote], index: Index, speaks: Speaks
-) -> str:
-    """The text a step adds: its own, or the mark of a sentence that is borne out."""
-    if isinstance(step, Show):
-        return step.text
-    if not candidates:
-        return ""
-    readings = await speaks.embed([step.sentence, f"{course.searched} {step.sentence}"])
-    quote = nearest(step.sentence, course.language, readings, candidates)
-    if quote is None or not stands(quote, index):
-        return ""
-    if quote not in course.cited:
-        course.cited.append(quote)
-    return f" [{course.cited.index(quote) + 1}]"
-
-
-def _finished(course: _Course, fitted: Fitted) -> Answer:
+def _finished(course: _Course, fitted: Fitted, telling: Telling) -> Answer:
     return Answer(
         text=course.text,
-        answered=bool(course.text) and not course.refused,
+        answered=bool(course.text) and telling.stands,
         language=course.language,
         model=course.model,
         template=fitted.prompt.template.id,
@@ -264,7 +228,7 @@ def _finished(course: _Course, fitted: Fitted) -> Answer:
                 end=quote.span.end,
                 quote=quote.text,
             )
-            for number, quote in enumerate(course.cited, start=1)
+            for number, quote in enumerate(telling.cited, start=1)
         ),
         ledger=fitted.ledger,
         timing=course.timing,

@@ -1,16 +1,19 @@
 """Find the sentence of a document that bears out a sentence of an answer, or none.
 
-A quote must be near in meaning, share words or numbers, and its passage must state every
-number the answer does: a model that changes a price or a year gets no citation for it.
+Two things are asked of a quote. It supports the claim: it is near in meaning, shares words,
+and states the numbers; a model that changes a price gets no citation. And it has to do with
+the question: a true sentence about something else is no answer. The figures behind the
+bounds stand in docs/decisions/007-what-makes-an-answer-stand.md.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lumbre.core.document import Hit, Span
 from lumbre.knowledge.index import Index
-from lumbre.knowledge.language import language_of
 from lumbre.knowledge.numbers import stated, written
 from lumbre.knowledge.terms import grams, stems
 from lumbre.words import Language
@@ -21,8 +24,37 @@ if TYPE_CHECKING:
 
 _WORDS_WEIGHT = 0.3
 _NUMBERS_WEIGHT = 0.3
-_FLOOR = 0.45
-"""Below this, a quote is about something else. Source: tests/knowledge/test_cite.py."""
+_NUMBERS_AND_WORDS = 0.1
+_SUPPORTS = 0.45
+_ANSWERS = 0.24
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
+_COUNTED = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)*)\s+([^\W\d_]{3,})")
+_DIGITS = re.compile(r"\d+")
+
+
+_SIGNS = {
+    re.compile(pattern): words
+    for pattern, words in {
+        r"€|\b(?:EUR|eur)\b": "euro euros евро",
+        r"\$|\bUSD\b": "dollar dollars dólar dólares доллар долларов",
+        r"₽|\bруб\b|\bр\.": "рубль рубля рублей rublos rubles",
+        r"£": "pound pounds libra libras",
+        r"%|процент|por ciento|percent": "percent ciento porcentaje процент процента процентов",
+        r"°|º": "degrees grados градус градуса градусов celsius",
+        r"\b(?:kg|кг|kilo|кило)": "kg kilo kilos kilograms kilogramos килограмм килограмма кг",
+        r"\b(?:g|gr|г)\b": "grams gramos грамм грамма граммов",
+        r"\b(?:km|км)\b": "km kilometres kilometers kilómetros километр километра километров",
+        r"\b(?:cm|см)\b": "cm centimetres centimeters centímetros сантиметр сантиметров",
+        r"\b(?:mm|мм)\b": "mm millimetres millimeters milímetros миллиметр миллиметров",
+        r"\b(?:m|м)\b": "metres meters metros метр метра метров",
+        r"\b(?:l|л)\b": "litres liters litros литр литра литров",
+        r"\b(?:ml|мл)\b": "millilitres milliliters mililitros миллилитр миллилитров",
+        r"\b(?:h|ч)\b": "hour hours hora horas час часа часов",
+        r"\b(?:min|мин)\b": "minute minutes minuto minutos минута минуты минут",
+        r"\b(?:s|seg|sec|с|сек)\b": "second seconds segundo segundos секунда секунд",
+    }.items()
+}
+"""Signs and short forms that a document may have where an answer has the word."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,6 +66,10 @@ class Quote:
     page: int | None
     text: str
     vector: "NDArray[np.float32]"
+    before: "NDArray[np.float32]"
+    """The vector of the sentence before it, which may name what this one tells of."""
+    years: frozenset[str]
+    """Years that its document speaks of anywhere, or has in its name."""
 
 
 def quotes(index: Index, hits: Sequence[Hit]) -> list[Quote]:
@@ -44,12 +80,14 @@ def quotes(index: Index, hits: Sequence[Hit]) -> list[Quote]:
         stored = index.stored(hit.document)
         if stored is None:
             continue
-        for piece in index.sentences(hit.document, Span(hit.start, hit.end)):
+        years = frozenset(_YEAR.findall(f"{Path(hit.document).name} {stored.parsed.text}"))
+        pieces = index.sentences(hit.document, Span(hit.start, hit.end))
+        for before, piece in zip(pieces[:1] + pieces, pieces, strict=False):
             text = stored.parsed.text[piece.span.start : piece.span.end]
             page = stored.parsed.page_of(piece.span.start)
             if (hit.document, piece.span.start) not in seen:
                 seen.add((hit.document, piece.span.start))
-                found.append(Quote(hit, piece.span, page, text, piece.vector))
+                found.append(Quote(hit, piece.span, page, text, piece.vector, before.vector, years))
     return found
 
 
@@ -61,43 +99,117 @@ def stands(quote: Quote, index: Index) -> bool:
     return stored.parsed.text[quote.span.start : quote.span.end] == quote.text
 
 
-def nearest(
-    sentence: str,
-    language: Language,
-    vectors: "NDArray[np.float32]",
-    candidates: Sequence[Quote],
-) -> Quote | None:
-    """The quote that bears out a sentence best, None when none does.
+@dataclass(frozen=True, slots=True, eq=False)
+class Claim:
+    """A sentence of an answer, and the question it answers."""
 
-    `vectors`: one or more readings of the sentence, (readings, dimensions), unit length;
-    their cosines are averaged.
+    sentence: str
+    question: str
+    language: Language
+    readings: "NDArray[np.float32]"
+    """(readings, dimensions), unit length: the sentence alone and after its question."""
+    asked: "NDArray[np.float32]"
+    """The question's vector."""
+
+
+@dataclass(frozen=True, slots=True)
+class Borne:
+    """A claim that is borne out."""
+
+    quote: Quote
+    answers: bool
+    """Whether the quote has to do with the question too."""
+
+
+def bear_out(claim: Claim, candidates: Sequence[Quote]) -> Borne | None:
+    """The quote that supports a claim best, with the question in mind; None if none does."""
+    found = [
+        (support(claim, quote), relevance(claim, quote), quote)
+        for quote in of_the_year(claim.question, candidates)
+        if could_say(claim, quote)
+    ]
+    supported = [row for row in found if row[0] >= _SUPPORTS]
+    if not supported:
+        return None
+    _, relevant, quote = max(supported, key=lambda row: row[0] + row[1] / 2)
+    return Borne(quote, relevant >= _ANSWERS)
+
+
+def of_the_year(question: str, candidates: Sequence[Quote]) -> list[Quote]:
+    """The quotes from documents that speak of the years a question names.
+
+    In a passage that was found or in their name; where none does, anywhere in them.
     """
-    claimed = written(sentence)
-    best, best_score = None, _FLOOR
-    for candidate in candidates:
-        score = support(sentence, language, vectors, candidate)
-        if score >= best_score and claimed <= stated(f"{candidate.hit.text}\n{candidate.text}"):
-            best, best_score = candidate, score
-    return best
+    asked = set(_YEAR.findall(question))
+    near = {
+        quote.hit.document
+        for quote in candidates
+        if asked <= set(_YEAR.findall(f"{Path(quote.hit.document).name} {quote.hit.text}"))
+    }
+    return [
+        quote
+        for quote in candidates
+        if (quote.hit.document in near if near else asked <= quote.years)
+    ]
 
 
-def support(
-    sentence: str, language: Language, vectors: "NDArray[np.float32]", candidate: Quote
-) -> float:
-    """How well a quote bears a sentence out: a cosine, up to 0.6 more for words and numbers."""
-    cosine = float((vectors @ candidate.vector).mean())
-    claimed = written(sentence)
-    numbers = len(claimed & stated(candidate.text)) / len(claimed) if claimed else 0.0
-    return (
-        cosine + _WORDS_WEIGHT * shared(sentence, language, candidate) + _NUMBERS_WEIGHT * numbers
-    )
+def support(claim: Claim, quote: Quote) -> float:
+    """How well a quote bears a claim out: a cosine, up to 0.6 more for words and numbers."""
+    cosine = float((claim.readings @ quote.vector).mean())
+    claimed = written(claim.sentence)
+    numbers = len(claimed & stated(quote.text)) / len(claimed) if claimed else 0.0
+    words = shared(claim.sentence, claim.language, quote)
+    return cosine + _WORDS_WEIGHT * words + _NUMBERS_WEIGHT * numbers
 
 
-def shared(sentence: str, language: Language, candidate: Quote) -> float:
-    """The share of the sentence's terms that stand in the quote too."""
-    other = language_of(candidate.text, candidate.hit.language)
-    if other == language:
-        mine, its = set(stems(sentence, language)), set(stems(candidate.text, language))
-    else:
-        mine, its = set(grams(sentence)), set(grams(candidate.text))
-    return len(mine & its) / len(mine) if mine else 0.0
+def relevance(claim: Claim, quote: Quote) -> float:
+    """How much a quote has to do with the question: a cosine, up to 0.4 more for words."""
+    words = shared(claim.question, claim.language, quote)
+    claimed = written(claim.sentence)
+    told = bool(words and claimed and claimed <= stated(quote.text))
+    alone = float(claim.asked @ quote.vector)
+    after_its_lead = (alone + float(claim.asked @ quote.before)) / 2
+    return max(alone, after_its_lead) + _WORDS_WEIGHT * words + _NUMBERS_AND_WORDS * told
+
+
+def could_say(claim: Claim, quote: Quote) -> bool:
+    """Whether nothing in the claim is missing from the quote and its passage.
+
+    The passage states every number of the claim, the quote one of them at least; in one
+    language, the passage also has the word that a number counts ("300 channels" is not
+    borne out by "300 Mbit/s").
+    """
+    claimed = stated(claim.sentence, claim.language)
+    here = stated(quote.text)
+    around = here | stated(quote.hit.text)
+    if not claimed <= around or (claimed and not claimed & here):
+        return False
+    return quote.hit.language != claim.language or _counts_the_same(claim, quote)
+
+
+def shared(text: str, language: Language, quote: Quote) -> float:
+    """The share of a text's terms, numbers apart, that stand in a quote too."""
+    mine = _terms(text, language, quote)
+    return len(mine & _terms(quote.text, language, quote)) / len(mine) if mine else 0.0
+
+
+def _terms(text: str, language: Language, quote: Quote) -> set[str]:
+    bare = _DIGITS.sub(" ", text)
+    return set(stems(bare, language) if quote.hit.language == language else grams(bare))
+
+
+def _counts_the_same(claim: Claim, quote: Quote) -> bool:
+    counted = " ".join(word for _, word in _COUNTED.findall(claim.sentence))
+    there = set(stems(f"{quote.text} {quote.hit.text}", claim.language))
+    missing = set(stems(counted, claim.language)) - there
+    return not missing - _signs_in(f"{quote.text} {quote.hit.text}", claim.language)
+
+
+def _signs_in(text: str, language: Language) -> set[str]:
+    """Stems of the words for which a text has a sign or a short form."""
+    return {
+        stem
+        for sign, words in _SIGNS.items()
+        if sign.search(text)
+        for stem in stems(words, language)
+    }

@@ -95,7 +95,7 @@ def _search(ask: _Ask, index: Index, top: int, *, by_document: bool) -> Found:
     wanted = [identity for identity, path in matrix.paths.items() if is_within(path, ask.within)]
     places = np.flatnonzero(np.isin(matrix.documents, wanted))
     if not len(places):
-        raise NothingIndexed(where=", ".join(ask.within) or "lumbre")
+        raise NothingIndexed(where=", ".join(ask.within) or "/")
     dense = np.where(matrix.has_vector, matrix.dense(ask.vector), np.float32(0))
     scores = fused(
         dense,

@@ -22,7 +22,7 @@ _CLAUSE = re.compile(r"\d{1,3}(?:\.\d{1,3})*")
 _SHORT = 0.85
 """Of the width: a line that ends before this was ended by its author, not by the page."""
 
-_LAST_WORD = re.compile(r"[^\s(«\"“\[]+$")
+_LAST_WORD = re.compile(r"[^\s,;/(«\"“\[]+$")
 _RULE = re.compile(r"[\s|:=*_#>+-]*")
 """A line that separates: nothing in it is said."""
 

@@ -10,6 +10,18 @@ from collections.abc import Iterable
 _BETWEEN = re.compile(r"[\W_]+")
 
 
+_PASSAGES = r"(?:passages?|excerpts?|documents|fragmentos?|documentos|отрывк\w+|документах)"
+_NOT = r"(?:not|no|n't|ning[uú]n\w*|tampoco|нет|не)"
+_DENIAL = re.compile(
+    rf"\b{_NOT}\b.{{0,80}}\b{_PASSAGES}\b|\b{_PASSAGES}\b.{{0,40}}\b{_NOT}\b", re.IGNORECASE
+)
+
+
+def denies(sentence: str) -> bool:
+    """Whether a sentence says of the passages, in any place of it, that something is not there."""
+    return bool(_DENIAL.search(sentence))
+
+
 class Sentinel:
     """Watches the beginning of one answer."""
 
