@@ -1,6 +1,7 @@
 """The pool's decisions never promise memory that is not there, and answer every ticket once."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from hypothesis import settings
 from hypothesis import strategies as st
@@ -57,7 +58,7 @@ class Machine:
         return self.capacity - sum(self.held.values())
 
     def happened(self, event: Event) -> tuple[Effect, ...]:
-        self.state, effects = decide(self.state, event)
+        self.state, effects = decide(replace(self.state, now=self.now), event)
         for effect in effects:
             self.act(effect)
         return effects
@@ -170,6 +171,10 @@ class PoolWorld(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.world.see(seconds)
 
+    @rule(seconds=st.floats(0, 10))
+    def time_passes_unseen(self, seconds: float) -> None:
+        self.world.now += seconds
+
     @precondition(lambda self: not self.world.state.closing)
     @rule()
     def the_household_closes(self) -> None:
@@ -276,16 +281,39 @@ def test_a_lease_on_a_dead_worker_is_not_one_on_its_successor() -> None:
 
 
 def test_nobody_loads_past_one_who_waits_for_memory() -> None:
-    world = Machine(capacity=60)
+    world = Machine(capacity=72)
     using = world.ask("primary")
     world.start(max(world.alive))
     world.see()
     world.ask("light")
-    world.ask("embedder")
-    assert list(world.alive.values()) == ["primary"], "the embedder would fit, but came later"
+    world.ask("micro")
+    assert list(world.alive.values()) == ["primary"], "the micro would fit, but came later"
     world.release(using)
     world.end(next(iter(world.stopping)))
-    assert sorted(world.alive.values()) == ["embedder", "light"]
+    assert sorted(world.alive.values()) == ["light", "micro"]
+
+
+def test_a_resident_model_does_not_wait_behind_one_who_waits_for_memory() -> None:
+    """Who holds the primary and needs the embedder again would never give the primary back."""
+    world = Machine(capacity=72)
+    world.release_after_start("embedder")
+    world.ask("primary")
+    world.start(max(world.alive))
+    world.see()
+    world.ask("light")
+    world.end(min(world.alive))
+    world.see()
+    world.ask("embedder")
+    assert sorted(world.alive.values()) == ["embedder", "primary"]
+
+
+def test_a_model_in_use_a_moment_ago_is_not_idle() -> None:
+    world = Machine()
+    world.release_after_start("micro")
+    world.now = 2.9
+    world.release(world.ask("micro"))
+    world.see(0.2)
+    assert not world.stopping
 
 
 def test_a_model_always_in_use_gives_way_to_one_who_waits() -> None:

@@ -202,3 +202,42 @@ async def test_closing_ends_a_model_that_is_still_starting(smollm2: Path, tmp_pa
         await pool.close()
         with pytest.raises(Stopping):
             await waiting
+
+
+async def test_a_death_in_use_leaves_every_other_asker_with_an_answer(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    """Whoever is next in line meets a worker that is being buried, and gets a new one."""
+
+    async def prepare(_: str) -> Prepared:
+        return prepared(smollm2)
+
+    async def ask_once(pool: Pool) -> str:
+        try:
+            return await say_hello(pool)
+        except WorkerFailed as error:
+            assert str(error.facts["log"]).endswith("smollm2.log")
+            return "told"
+
+    async with pool_of(tmp_path, prepare) as pool:
+        await say_hello(pool)
+        asking = [asyncio.create_task(ask_once(pool)) for _ in range(4)]
+        while not any(view.leases for view in await pool.views()):
+            await asyncio.sleep(0)
+        for worker in workers():
+            os.kill(worker.pid, signal.SIGKILL)
+        assert all(await asyncio.gather(*asking))
+
+
+async def test_idle_time_begins_with_the_last_use(smollm2: Path, tmp_path: Path) -> None:
+    async def prepare(_: str) -> Prepared:
+        return prepared(smollm2, idle_s=60)
+
+    async with pool_of(tmp_path, prepare) as pool:
+        await say_hello(pool)
+        (before,) = await pool.views()
+        while (await pool.views())[0].idle_s < before.idle_s + 0.2:
+            await asyncio.sleep(0.01)
+        await say_hello(pool)
+        (after,) = await pool.views()
+        assert after.idle_s < before.idle_s + 0.2

@@ -17,9 +17,9 @@ from lumbre.pool.state import (
     Event,
     Gone,
     Grant,
+    Loaded,
     Refuse,
     Released,
-    Resident,
     Saw,
     Start,
     Started,
@@ -53,18 +53,18 @@ def _take(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
         case Cancelled(ticket) | Released(ticket):
             return _without(state, ticket), ()
         case Started(worker) if worker in state.workers:
-            resident = state.workers[worker]
-            if resident.phase != "starting":
+            loaded = state.workers[worker]
+            if loaded.phase != "starting":
                 return state, ()
-            return _put(state, replace(resident, phase="ready", idle_since=state.now)), ()
+            return _put(state, replace(loaded, phase="ready", idle_since=state.now)), ()
         case Gone(worker, seen):
             state, _ = _take(state, seen)
             lost = state.workers.get(worker)
             return _lose(state, lost) if lost else (state, ())
         case Saw(now, available_bytes, held):
             workers = {
-                number: replace(resident, held_bytes=held.get(number, 0))
-                for number, resident in state.workers.items()
+                number: replace(loaded, held_bytes=held.get(number, 0))
+                for number, loaded in state.workers.items()
             }
             return replace(state, now=now, available_bytes=available_bytes, workers=workers), ()
         case Closed():
@@ -74,15 +74,15 @@ def _take(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
             return state, ()
 
 
-def _lose(state: State, resident: Resident) -> tuple[State, tuple[Effect, ...]]:
+def _lose(state: State, loaded: Loaded) -> tuple[State, tuple[Effect, ...]]:
     """Forget a process. Those who waited for one that broke are told; nothing restarts alone."""
-    workers = {n: w for n, w in state.workers.items() if n != resident.worker}
+    workers = {n: w for n, w in state.workers.items() if n != loaded.worker}
     state = replace(state, workers=workers)
-    if resident.phase == "stopping":
+    if loaded.phase == "stopping":
         return state, ()
-    told = [ticket for ticket in state.queue if ticket.model == resident.model]
-    state = replace(state, queue=tuple(t for t in state.queue if t.model != resident.model))
-    return state, tuple(Refuse(t.id, t.model, "failed", resident.worker) for t in told)
+    told = [ticket for ticket in state.queue if ticket.model == loaded.model]
+    state = replace(state, queue=tuple(t for t in state.queue if t.model != loaded.model))
+    return state, tuple(Refuse(t.id, t.model, "failed", loaded.worker) for t in told)
 
 
 def _grant(state: State) -> tuple[State, tuple[Effect, ...]]:
@@ -95,37 +95,42 @@ def _grant(state: State) -> tuple[State, tuple[Effect, ...]]:
     waiting: list[Ticket] = []
     spared: set[int] = set()
     for ticket in state.queue:
-        resident = _of_model(state, ticket.model)
+        loaded = _of_model(state, ticket.model)
         if (
-            resident is not None
-            and resident.phase == "ready"
-            and resident.worker not in spared
-            and len(resident.leases) < resident.terms.slots
+            loaded is not None
+            and loaded.phase == "ready"
+            and loaded.worker not in spared
+            and len(loaded.leases) < loaded.terms.slots
         ):
-            leases = resident.leases | {ticket.id}
-            state = _put(state, replace(resident, leases=leases))
-            effects.append(Grant(ticket.id, resident.worker))
+            leases = loaded.leases | {ticket.id}
+            state = _put(state, replace(loaded, leases=leases))
+            effects.append(Grant(ticket.id, loaded.worker))
             continue
-        if resident is None and not spared:
+        if loaded is None and not spared:
             spared = set(_victims(state, state.terms[ticket.model].need_bytes))
         waiting.append(ticket)
     return replace(state, queue=tuple(waiting)), tuple(effects)
 
 
 def _place(state: State) -> tuple[State, tuple[Effect, ...]]:
-    """Start what is waited for, oldest first; nobody loads past one who waits for memory."""
+    """Start what is waited for, oldest first; nobody loads past one who waits for memory.
+
+    But for resident models: whoever asks for one may hold what the others wait for.
+    """
     effects: list[Effect] = []
+    someone_waits = False
     for ticket in state.queue:
-        if _of_model(state, ticket.model) is not None:
+        terms = state.terms[ticket.model]
+        if _of_model(state, ticket.model) is not None or (someone_waits and not terms.resident):
             continue
-        need_bytes = state.terms[ticket.model].need_bytes
+        need_bytes = terms.need_bytes
         if need_bytes <= state.free_bytes:
             worker = state.next_worker
-            resident = Resident(worker, ticket.model, state.terms[ticket.model])
-            state = replace(_put(state, resident), next_worker=worker + 1)
+            loaded = Loaded(worker, ticket.model, state.terms[ticket.model])
+            state = replace(_put(state, loaded), next_worker=worker + 1)
             effects.append(Start(worker, ticket.model))
             continue
-        most_bytes = state.free_bytes + _yielding_bytes(state, state.terms[ticket.model])
+        most_bytes = state.free_bytes + _yielding_bytes(state, terms)
         if need_bytes > most_bytes:
             free_bytes = max(0, most_bytes)
             told = [t for t in state.queue if t.model == ticket.model]
@@ -133,30 +138,30 @@ def _place(state: State) -> tuple[State, tuple[Effect, ...]]:
             effects += [Refuse(t.id, t.model, "does_not_fit", free_bytes=free_bytes) for t in told]
             continue
         for worker in _victims(state, need_bytes):
-            resident = state.workers[worker]
-            if resident.is_idle:
-                state = _put(state, replace(resident, phase="stopping"))
+            loaded = state.workers[worker]
+            if loaded.is_idle:
+                state = _put(state, replace(loaded, phase="stopping"))
                 effects.append(Stop(worker, "room"))
-        break
+        someone_waits = True
     return state, tuple(effects)
 
 
 def _idle(state: State) -> tuple[State, tuple[Effect, ...]]:
     """Stop what has been unused for its time, or at once when closing."""
     effects: list[Effect] = []
-    for resident in tuple(state.workers.values()):
-        if state.closing and resident.phase != "stopping" and not resident.leases:
+    for loaded in tuple(state.workers.values()):
+        if state.closing and loaded.phase != "stopping" and not loaded.leases:
             why: Literal["idle", "closing"] = "closing"
         elif (
-            resident.is_idle
-            and resident.terms.idle_s is not None
-            and state.now - resident.idle_since >= resident.terms.idle_s
+            loaded.is_idle
+            and loaded.terms.idle_s is not None
+            and state.now - loaded.idle_since >= loaded.terms.idle_s
         ):
             why = "idle"
         else:
             continue
-        state = _put(state, replace(resident, phase="stopping"))
-        effects.append(Stop(resident.worker, why))
+        state = _put(state, replace(loaded, phase="stopping"))
+        effects.append(Stop(loaded.worker, why))
     return state, tuple(effects)
 
 
@@ -180,16 +185,16 @@ def _victims(state: State, need_bytes: int) -> list[int]:
             w.worker,
         ),
     )
-    for resident in order:
+    for loaded in order:
         if missing <= 0:
             break
-        missing -= resident.terms.need_bytes
-        chosen.append(resident.worker)
+        missing -= loaded.terms.need_bytes
+        chosen.append(loaded.worker)
     return chosen
 
 
 def _yielding_bytes(state: State, terms: Terms) -> int:
-    """What may come free for a model: all that is not resident; for a resident, what is idle."""
+    """What may come free for a model: all that is not loaded; for a loaded, what is idle."""
     return sum(
         worker.terms.need_bytes
         for worker in state.workers.values()
@@ -198,18 +203,18 @@ def _yielding_bytes(state: State, terms: Terms) -> int:
     )
 
 
-def _of_model(state: State, model: str) -> Resident | None:
+def _of_model(state: State, model: str) -> Loaded | None:
     return next((w for w in state.workers.values() if w.model == model), None)
 
 
-def _put(state: State, resident: Resident) -> State:
-    return replace(state, workers={**state.workers, resident.worker: resident})
+def _put(state: State, loaded: Loaded) -> State:
+    return replace(state, workers={**state.workers, loaded.worker: loaded})
 
 
 def _without(state: State, ticket: int) -> State:
     """Take a ticket out, wherever it is: waiting, or holding a lease."""
-    for resident in state.workers.values():
-        if ticket in resident.leases:
-            leases = resident.leases - {ticket}
-            state = _put(state, replace(resident, leases=leases, idle_since=state.now))
+    for loaded in state.workers.values():
+        if ticket in loaded.leases:
+            leases = loaded.leases - {ticket}
+            state = _put(state, replace(loaded, leases=leases, idle_since=state.now))
     return replace(state, queue=tuple(t for t in state.queue if t.id != ticket))

@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -92,37 +93,38 @@ class Pool:
         begun = time.monotonic()
         while True:
             async with self._ticket(model) as worker:
-                if await self._is_well(worker):
+                engine = self._engines.get(worker)
+                if engine is not None and await self._is_well(worker, engine):
                     waited_s = time.monotonic() - begun
                     try:
-                        yield Lease(worker, model, self._engines[worker], waited_s)
+                        yield Lease(worker, model, engine, waited_s)
                     except WorkerFailed as error:
                         self._doubted.add(worker)
-                        raise await self._why(worker, model) or error from error
+                        raise await self._why(worker, model, error) from error
                     return
             # it is dead and nobody has told us yet: see it gone, then ask again
             if task := self._tasks.get(worker):
                 await asyncio.wait([task])
 
-    async def _is_well(self, number: int) -> bool:
+    async def _is_well(self, number: int, engine: Engine) -> bool:
         """Whether a worker still answers; one that failed its last request must show it.
 
         One that does not is killed: alive is who produces a token.
         """
-        worker = self._workers[number]
-        if worker.has_ended():
+        worker = self._workers.get(number)
+        if worker is None or worker.has_ended():
             return False
         if number in self._doubted:
             try:
                 async with asyncio.timeout(_PROOF_S):
-                    await self._engines[number].ready()
+                    await engine.ready()
             except (LumbreError, TimeoutError):
                 await worker.stop()
                 return False
             self._doubted.discard(number)
         return True
 
-    async def _why(self, number: int, model: str) -> WorkerFailed | None:
+    async def _why(self, number: int, model: str, broken: WorkerFailed) -> WorkerFailed:
         """What a broken connection was: the process's own end, if it has ended.
 
         A connection breaks a moment before the process behind it is gone.
@@ -133,7 +135,13 @@ class Pool:
                     await worker.gone()
                     return worker.failure()
         told = self._failures.get(number)
-        return told if isinstance(told, WorkerFailed) else None
+        if isinstance(told, WorkerFailed):
+            return told
+        return WorkerFailed(model=model, reason=broken.facts["reason"], log=str(self._log(model)))
+
+    def _log(self, model: str) -> Path:
+        """Where a model's engine writes."""
+        return self._logs / f"{model}.log"
 
     @asynccontextmanager
     async def _ticket(self, model: str) -> AsyncIterator[int]:
@@ -160,19 +168,19 @@ class Pool:
         """Every worker, with its memory as measured now."""
         now = time.monotonic()
         seen = []
-        for number, resident in self._state.workers.items():
+        for number, loaded in self._state.workers.items():
             worker = self._workers.get(number)
             held_bytes = await asyncio.to_thread(worker.pss_bytes) if worker else 0
             seen.append(
                 View(
-                    model=resident.model,
-                    role=self._prepared[resident.model].manifest.role,
-                    state=resident.phase,
+                    model=loaded.model,
+                    role=self._prepared[loaded.model].manifest.role,
+                    state=loaded.phase,
                     pid=worker.pid if worker else None,
-                    need_bytes=resident.terms.need_bytes,
+                    need_bytes=loaded.terms.need_bytes,
                     held_bytes=held_bytes,
-                    leases=len(resident.leases),
-                    idle_s=now - resident.idle_since if resident.is_idle else 0.0,
+                    leases=len(loaded.leases),
+                    idle_s=now - loaded.idle_since if loaded.is_idle else 0.0,
                 )
             )
         return seen
@@ -203,7 +211,7 @@ class Pool:
 
     def _happened(self, event: Event) -> None:
         """Take one event, do what is decided. Never waits."""
-        self._state, effects = decide(self._state, event)
+        self._state, effects = decide(replace(self._state, now=time.monotonic()), event)
         for effect in effects:
             self._act(effect)
         self._set_alarm()
@@ -246,7 +254,7 @@ class Pool:
     async def _live(self, number: int, model: str) -> None:
         """One worker from start to grave; `Gone` is always the last thing said of it."""
         prepared = self._prepared[model]
-        log = self._logs / f"{model}.log"
+        log = self._log(model)
         begun = time.monotonic()
         try:
             backend = backends.find(prepared.manifest.engine)
@@ -276,17 +284,18 @@ class Pool:
 
     async def _bury(self, number: int) -> None:
         """See a process gone, then say so."""
-        resident = self._state.workers[number]
-        if resident.phase != "stopping":
-            _add(self.counters.failures, resident.model)
-            _log.warning("%s: %s", resident.model, self._failures.get(number, "gone"))
-        if engine := self._engines.pop(number, None):
+        loaded = self._state.workers[number]
+        if loaded.phase != "stopping":
+            _add(self.counters.failures, loaded.model)
+            _log.warning("%s: %s", loaded.model, self._failures.get(number, "gone"))
+        if engine := self._engines.get(number):
             with suppress(LumbreError):
                 await engine.close()
-        if worker := self._workers.pop(number, None):
+        if worker := self._workers.get(number):
             await worker.stop()
         self._happened(Gone(number, await asyncio.to_thread(self._seen)))
-        self._tasks.pop(number, None)
+        for table in (self._engines, self._workers, self._tasks):
+            table.pop(number, None)
         self._doubted.discard(number)
 
     async def _stop(self, number: int) -> None:

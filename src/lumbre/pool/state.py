@@ -33,7 +33,7 @@ class Ticket:
 
 
 @dataclass(frozen=True, slots=True)
-class Resident:
+class Loaded:
     """A worker process and who uses it."""
 
     worker: int
@@ -66,7 +66,7 @@ class State:
     """As last seen; what workers hold is no longer in it."""
     cap_bytes: int | None = None
     """The most all workers together may be promised."""
-    workers: Mapping[int, Resident] = field(default_factory=dict)
+    workers: Mapping[int, Loaded] = field(default_factory=dict)
     queue: tuple[Ticket, ...] = ()
     """Oldest first."""
     terms: Mapping[str, Terms] = field(default_factory=dict)

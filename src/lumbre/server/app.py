@@ -115,7 +115,7 @@ async def _lines(household: Household, events: AsyncIterator[Event]) -> AsyncIte
 
 
 def _line(event: Event) -> bytes:
-    return json.dumps(event, ensure_ascii=False).encode() + b"\n"
+    return json.dumps(event).encode() + b"\n"
 
 
 async def _refused(_: Request, error: Exception) -> Response:
