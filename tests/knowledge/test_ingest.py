@@ -1,6 +1,7 @@
 """Adding twice costs nothing, a change is seen, and a bad file never stops the others."""
 
 import asyncio
+import os
 from pathlib import Path
 
 from tests.knowledge.conftest import InProcess, add, steps
@@ -133,3 +134,15 @@ def test_an_abandoned_add_keeps_the_files_that_were_done(
     asyncio.run(leave_after_the_first())
     assert [Path(d.path).name for d in index.documents()] == ["a.txt"]
     assert [d.status for d in add(index, use, papers)] == ["indexed"] * 3
+
+
+def test_a_name_that_is_no_utf_8_is_told_of_and_stops_no_other(
+    index: Index, use: InProcess, papers: Path
+) -> None:
+    (papers / "good.txt").write_text("The boat is green.\n")
+    bad = os.path.join(os.fsencode(papers), b"caf\xe9.txt")  # noqa: PTH118 (bytes have no Path)
+    with open(bad, "w") as file:  # noqa: PTH123
+        file.write("The car is red.\n")
+    told = {Path(one.path).name: (one.status, one.reason) for one in add(index, use, papers)}
+    assert told == {"good.txt": ("indexed", ""), "caf\udce9.txt": ("failed", "name")}
+    assert [Path(one.path).name for one in index.documents()] == ["good.txt"]

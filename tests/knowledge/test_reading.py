@@ -179,3 +179,24 @@ def test_public_samples_are_read_or_named_and_none_hangs(test_data: Path) -> Non
     assert all(one.parsed.text.strip() for one in texts)
     assert {one for one in given if not isinstance(one, ReadFile)} <= set(known)
     assert len(texts) > len(files) / 2
+
+
+def test_what_stands_beside_the_documents_is_never_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = tmp_path / "ran"
+    for name in ("queue", "json", "resource", "lumbre"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(ran)!r}, 'a').write({name!r})\n")
+    (tmp_path / "a.txt").write_text("Text.\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:secret@127.0.0.1:1")
+
+    async def environment_of_the_child() -> dict[str, str]:
+        async with Reader() as reader:
+            await reader.read(tmp_path / "a.txt")
+            (child,) = psutil.Process().children()
+            assert os.getsid(child.pid) == child.pid
+            return child.environ()
+
+    assert "HTTPS_PROXY" not in asyncio.run(environment_of_the_child())
+    assert not ran.exists()

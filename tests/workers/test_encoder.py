@@ -118,6 +118,20 @@ def test_a_request_that_makes_no_sense_is_refused_and_the_next_is_served(
     assert ask(worker, {"input": "hello"})[0] == 200
 
 
+def test_a_text_nobody_foresaw_gets_an_answer_and_the_connection_lives(
+    encoder: tuple[Worker, Any],
+) -> None:
+    worker, _ = encoder
+    connection = http.client.HTTPConnection(worker.url.removeprefix("http://"))
+    for text, expected in (("half of a pair: \ud83d", 500), ("hello", 200)):
+        body = json.dumps({"input": text})
+        connection.request("POST", "/v1/embeddings", body, key_of(worker))
+        answer = connection.getresponse()
+        assert answer.status == expected
+        assert ("error" in json.loads(answer.read())) == (expected == 500)
+    connection.close()
+
+
 def test_one_connection_carries_many_requests(encoder: tuple[Worker, Any]) -> None:
     worker, _ = encoder
     connection = http.client.HTTPConnection(worker.url.removeprefix("http://"))

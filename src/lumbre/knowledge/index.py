@@ -253,7 +253,8 @@ def absolute(path: str | Path) -> str:
     """A path as documents are kept under: absolute, `.` and `..` resolved, links kept."""
     import os.path
 
-    return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 (Path.absolute keeps "..")
+    home = os.path.expanduser(path)  # noqa: PTH111 (Path.expanduser fails on "~$report.docx")
+    return os.path.abspath(home)  # noqa: PTH100 (Path.absolute keeps "..")
 
 
 def _put_passage(

@@ -17,7 +17,9 @@ from typing import Any, Self
 
 from lumbre.core.document import Parsed, Span
 from lumbre.core.errors import DocumentUnreadable
+from lumbre.core.text import is_text
 from lumbre.knowledge import parsers
+from lumbre.workers.environment import inherited
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,11 +105,14 @@ class Reader:
     async def _start(self) -> Process:
         child = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",  # a queue.py beside the documents is not a module of ours
             "-m",
             "lumbre.workers.parse",
             stdin=PIPE,
             stdout=PIPE,
             stderr=DEVNULL,
+            env=inherited(),
+            start_new_session=True,  # ctrl-C in a terminal is for its parent to hear
             limit=self.limits.memory_bytes,
         )
         assert child.stdin
@@ -128,6 +133,8 @@ class Reader:
 
 def refusal(path: Path, largest_bytes: int) -> str | None:
     """Why a file need not even be opened, as a name of words/docs.toml."""
+    if not is_text(str(path)):
+        return "name"
     try:
         status = path.stat()
     except FileNotFoundError:

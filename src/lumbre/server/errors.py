@@ -1,8 +1,7 @@
 """How an error looks on the wire: the same words as in the terminal, and its facts."""
 
-from pathlib import Path
-
 from lumbre.core.errors import CapacityError, LumbreError, UsageError, by_code
+from lumbre.core.text import escaped
 from lumbre.words import Language, Sentence
 
 
@@ -11,8 +10,8 @@ def as_json(error: LumbreError, language: Language = "en") -> dict[str, object]:
     return {
         "error": {
             "code": error.code,
-            "message": error.message(language),
-            "hint": error.hint(language),
+            "message": escaped(error.message(language)),
+            "hint": escaped(error.hint(language)),
             "facts": {name: _plain(value) for name, value in error.facts.items()},
         }
     }
@@ -40,11 +39,9 @@ def status_of(error: LumbreError) -> int:
 def _plain(value: object) -> object:
     if isinstance(value, Sentence):  # said again in the reader's language at the other end
         return {"say": value.key, "facts": {k: _plain(v) for k, v in value.facts.items()}}
-    if isinstance(value, Path):
-        return str(value)
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
-    return value if isinstance(value, str | int | float | bool | None) else str(value)
+    return value if isinstance(value, int | float | bool | None) else escaped(str(value))
 
 
 def _read(value: object) -> object:

@@ -11,6 +11,7 @@ import hmac
 import json
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, ClassVar
@@ -30,7 +31,9 @@ class Refused(Exception):
     def __init__(self, status: int, kind: str, message: str, **more: int) -> None:
         super().__init__(message)
         self.status = status
-        self.body = {"error": {"code": status, "type": kind, "message": message, **more}}
+        self.body: dict[str, object] = {
+            "error": {"code": status, "type": kind, "message": message, **more}
+        }
 
 
 class Tokens:
@@ -110,9 +113,17 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, work: Callable[[], dict[str, object]]) -> None:
         try:
-            self._say(200, work())
+            status, body = 200, work()
         except Refused as refused:
-            self._say(refused.status, refused.body)
+            status, body = refused.status, refused.body
+        except (ConnectionError, TimeoutError):
+            raise
+        except Exception as error:
+            # the last place that can still answer: what we did not foresee is told and kept
+            traceback.print_exc()
+            failed = Refused(500, "server_error", f"{type(error).__name__}: {error}")
+            status, body = failed.status, failed.body
+        self._say(status, body)
 
     def _got(self) -> dict[str, object]:
         if self.path == "/health":

@@ -1,0 +1,15 @@
+"""What a child process inherits of our environment: no key or proxy of the user's."""
+
+import os
+from collections.abc import Mapping
+
+_KEPT = (
+    "PATH", "HOME", "USER", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ",
+    "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV",
+    "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES",
+)  # fmt: skip
+
+
+def inherited(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The variables a child is started with; `more` are added."""
+    return {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(more or {})
