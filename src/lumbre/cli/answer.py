@@ -4,14 +4,13 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lumbre.cli.render import Moving, bar
+from lumbre.cli.render import Moving, bar, visible
 from lumbre.cli.session import Session
 
 if TYPE_CHECKING:
-    from lumbre.cli.attach import Client
+    from lumbre.cli.client import Client
 
 
 def ask(
@@ -50,7 +49,7 @@ def show(session: Session, events: Iterator[dict[str, Any]]) -> dict[str, Any]:
                 case "text":
                     moving.clear()
                     spoken = True
-                    sys.stdout.write(event["text"])
+                    sys.stdout.write(visible(event["text"]))
                     sys.stdout.flush()
     if spoken:
         print()
@@ -77,13 +76,18 @@ def foot(session: Session, answer: Mapping[str, Any]) -> None:
 
 def absolute(path: str) -> str:
     """As the household keeps paths: absolute, whoever's folder it runs in."""
-    return os.path.abspath(Path(path).expanduser())  # noqa: PTH100 - resolves ".." without links
+    home = os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser fails on "~$report.docx"
+    return os.path.abspath(home)  # noqa: PTH100 - resolves ".." without links
 
 
 def shown(path: str) -> str:
-    """A path as short as it can be said here."""
-    here = os.path.relpath(path)
-    return here if not here.startswith("..") else path
+    """A path on one line, as short as it can be said here."""
+    try:
+        here = os.path.relpath(path)
+    except FileNotFoundError:  # "here" was deleted
+        here = ".."
+    short = path if here.startswith("..") else here
+    return visible(short).replace("\n", "\N{REPLACEMENT CHARACTER}")
 
 
 def _phase(session: Session, event: Mapping[str, Any]) -> str:

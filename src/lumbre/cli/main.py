@@ -4,8 +4,8 @@ A new command is one new file in `cli/verbs/`, found by name; its line in `--hel
 help of its options are sentences of `words/cli.toml`. Nothing heavy is imported here.
 """
 
+import io
 import itertools
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import click
 
 from lumbre.cli import verb
+from lumbre.cli.render import as_json, visible
 from lumbre.cli.session import Session, split_globals
 from lumbre.core.errors import (
     BadArguments,
@@ -45,9 +46,10 @@ The first class an error is an instance of decides."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
+    _mend_streams()
     given = list(sys.argv[1:] if arguments is None else arguments)
     language = _language(given)
-    as_json = "--json" in given
+    in_json = "--json" in given
     try:
         rest, flags = split_globals(given)
         if rest == ["--version"]:
@@ -61,23 +63,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
     except LumbreError as error:
-        return _fail(error, language, as_json)
+        return _fail(error, language, in_json)
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.exceptions.NoArgsIsHelpError as error:
         print(error.ctx.get_help() if error.ctx else "")
         return 0
     except click.UsageError as error:
-        return _fail(_arguments(error, language), language, as_json)
+        return _fail(_arguments(error, language), language, in_json)
     except (KeyboardInterrupt, click.Abort):
         print("", file=sys.stderr)
         return 130
     except BrokenPipeError:
         return _output_gone()
     except OSError as error:
-        if error.filename is not None:
-            raise
-        return _fail(BadArguments(reason=error.strerror or str(error)), language, as_json, 1)
+        return _fail(BadArguments(reason=_refused(error, language)), language, in_json, 1)
 
 
 def exit_code(error: LumbreError) -> int:
@@ -85,17 +85,18 @@ def exit_code(error: LumbreError) -> int:
     return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
 
 
-def _fail(error: LumbreError, language: Language, as_json: bool, code: int | None = None) -> int:
-    if as_json:
+def _fail(error: LumbreError, language: Language, in_json: bool, code: int | None = None) -> int:
+    if in_json:
         told = {
             "code": error.code,
             "message": error.message(language),
             "hint": error.hint(language),
         }
-        print(json.dumps({"error": told}, ensure_ascii=False), file=sys.stderr)
+        print(as_json({"error": told}, indent=None), file=sys.stderr)
     else:
-        print(say("cli.error", language, message=error.message(language)), file=sys.stderr)
-        print(say("cli.hint", language, hint=error.hint(language)), file=sys.stderr)
+        message = say("cli.error", language, message=error.message(language))
+        print(visible(message), file=sys.stderr)
+        print(visible(say("cli.hint", language, hint=error.hint(language))), file=sys.stderr)
     return exit_code(error) if code is None else code
 
 
@@ -136,6 +137,34 @@ def _language(given: Sequence[str]) -> Language:
     """The best guess before anything was understood: for errors in the command line itself."""
     wish = next((b for a, b in itertools.pairwise(given) if a == "--lang"), None)
     return language_of(wish, *(os.environ.get(n) for n in ("LC_ALL", "LC_MESSAGES", "LANG")))
+
+
+def _refused(error: OSError, language: Language) -> str:
+    """What the system would not do, and with which file."""
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        name = error.filename
+        return f"{os.fsdecode(name) if isinstance(name, bytes) else name}: {reason}"
+    try:
+        os.getcwd()  # noqa: PTH109
+    except FileNotFoundError:
+        return say("cli.here_is_gone", language, path=os.environ.get("PWD", "."))
+    return reason
+
+
+def _mend_streams() -> None:
+    """Have three streams that take any text, whatever the shell left of them.
+
+    A closed one becomes /dev/null before a file of ours could get its number. What an
+    encoding cannot write is written as escapes; what was typed amiss is read as U+FFFD.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        stream = getattr(sys, name)
+        if stream is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: PTH123, SIM115
+            setattr(sys, name, stream)
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace" if name == "stdin" else "backslashreplace")
 
 
 def _output_gone() -> int:

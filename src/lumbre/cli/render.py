@@ -3,6 +3,8 @@
 Not a terminal: no moving line and no colour, so that output can be read by anything.
 """
 
+import json
+import re
 import shutil
 import sys
 import textwrap
@@ -15,10 +17,25 @@ from typing import Self
 _QUIET_S = 0.3
 """Work shorter than this shows nothing: a line that flashes says nothing."""
 
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""C0, DEL and C1: what a terminal obeys. Line break and tab are not among them."""
+
+
+def visible(text: str) -> str:
+    """The text with nothing in it that a terminal obeys, wherever it came from."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def as_json(value: object, indent: int | None = 2) -> str:
+    """For scripts. Letters as they are where the output is UTF-8, else as escapes."""
+    takes_all = (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
+    told = json.dumps(value, ensure_ascii=not takes_all, indent=indent)
+    return re.sub("[\x7f-\x9f]", lambda found: f"\\u{ord(found[0]):04x}", told)
+
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as they need to be, two spaces apart."""
-    everything = [header, *rows]
+    everything = [[visible(cell) for cell in row] for row in (header, *rows)]
     widths = [max(_width(row[i]) for row in everything) for i in range(len(header))]
     return "\n".join(
         "  ".join(
@@ -32,7 +49,8 @@ def wrapped(text: str, indent: int) -> str:
     """A text on lines that fit the terminal, its own line breaks gone."""
     width = min(100, shutil.get_terminal_size().columns)
     space = " " * indent
-    return textwrap.fill(text, width, initial_indent=space, subsequent_indent=space)
+    lines = textwrap.fill(text, width, initial_indent=space, subsequent_indent=space)
+    return visible(lines)
 
 
 class Moving:
@@ -61,7 +79,7 @@ class Moving:
         """Say what goes on now, cut to the terminal's width."""
         if self._enabled and time.monotonic() - self._begun > _QUIET_S:
             width = shutil.get_terminal_size().columns - 1
-            sys.stderr.write(f"\r\x1b[2K{_cut(text, width)}")
+            sys.stderr.write(f"\r\x1b[2K{_cut(visible(text), width)}")
             sys.stderr.flush()
             self._shown = True
 

@@ -7,12 +7,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from lumbre.cli.render import visible
 from lumbre.config import Config, load
 from lumbre.core.errors import BadArguments, LumbreError
 from lumbre.words import LANGUAGES, Language, language_of, say
 
 if TYPE_CHECKING:
-    from lumbre.cli.attach import Client
+    from lumbre.cli.client import Client
 
 _VALUED = ("--lang", "--set")
 _PLAIN = ("--no-daemon",)
@@ -66,9 +67,7 @@ class Session:
         configured = self.config.settings.interface.language
         wishes = [environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
         self.language: Language = language_of(flags.lang, configured, *wishes)
-        self.is_terminal = sys.stdout.isatty() and environment.get("TERM") != "dumb"
         self._own: Client | None = None
-        self.colour = self.is_terminal and "NO_COLOR" not in environment
 
     def say(self, key: str, /, **facts: object) -> str:
         """A sentence in this person's language."""
@@ -76,11 +75,11 @@ class Session:
 
     def print(self, key: str, /, **facts: object) -> None:
         """A sentence on standard output."""
-        print(self.say(key, **facts), flush=True)
+        print(visible(self.say(key, **facts)), flush=True)
 
     def note(self, key: str, /, **facts: object) -> None:
         """A sentence beside the output: on standard error."""
-        print(self.say(key, **facts), file=sys.stderr, flush=True)
+        print(visible(self.say(key, **facts)), file=sys.stderr, flush=True)
 
     def complain(self, error: LumbreError) -> None:
         """What went wrong and what to do, on standard error."""
@@ -99,7 +98,8 @@ class Session:
     @contextmanager
     def household(self) -> Iterator["Client"]:
         """The household: the one in the background, or one inside this command."""
-        from lumbre.cli.attach import Client, attach
+        from lumbre.cli.attach import attach
+        from lumbre.cli.client import Address, Client
 
         if not self.flags.no_daemon:
             yield attach(self)
@@ -110,6 +110,7 @@ class Session:
             from lumbre.server.daemon import within
 
             with within(self.config) as socket:
-                self._own = Client(socket, self, pid=os.getpid())
+                log = self.config.folders.household_log
+                self._own = Client(Address(socket, os.getpid(), log))
                 yield self._own
                 self._own = None

@@ -8,13 +8,13 @@ import tomllib
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from lumbre.config.folders import Folders
-from lumbre.config.settings import Settings
-from lumbre.core.errors import BadConfig, UnknownConfigKey
+from lumbre.config.settings import Household, Interface, Settings
+from lumbre.core.errors import BadConfig, HomeNotUsable, UnknownConfigKey
 from lumbre.core.units import parse_bytes
 from lumbre.words import Sentence
 
@@ -49,8 +49,13 @@ class Config:
 
     @property
     def fingerprint(self) -> str:
-        """Equal for equal settings and folders: a household started with others is another."""
-        told = f"{self.settings}|{self.folders.home}|{self.folders.weights}"
+        """Equal where models and documents are treated alike: others want another household.
+
+        How a person is spoken to goes with each request, and how long a household waits is its
+        own affair: those make no other.
+        """
+        settings = replace(self.settings, interface=Interface(), household=Household())
+        told = f"{settings}|{self.folders.home}|{self.folders.weights}"
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -60,6 +65,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, str] | None = None)
     Raises:
         UnknownConfigKey: a key, variable or flag that names no setting.
         BadConfig: a value of the wrong kind, or a file that is not TOML.
+        HomeNotUsable: a file that cannot be read.
     """
     folders = Folders.of(environment)
     known = _types()
@@ -110,7 +116,9 @@ def _from_file(path: Path) -> list[tuple[str, object, Origin]]:
         table = tomllib.loads(text)
     except (FileNotFoundError, NotADirectoryError):
         return []
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise HomeNotUsable(path=path, reason=error.strerror or str(error)) from error
+    except ValueError as error:
         raise BadConfig(key=path.name, value="", reason=str(error), where=str(path)) from error
     return [
         (key, value, Origin("file", f"{path}:{_line(text, key)}")) for key, value in _flat(table)

@@ -11,7 +11,7 @@ from lumbre.cli.verb import Verb
 from lumbre.core.errors import LumbreError
 
 if TYPE_CHECKING:
-    from lumbre.cli.attach import Client
+    from lumbre.cli.client import Client
 
 FAREWELLS = ("salir", "exit", "выход", "quit")
 
@@ -54,7 +54,9 @@ class _Talk:
         session, names = self._session, []
         with Moving() as moving:
             wanted = [self._model, "embedding"] if self._model else []
-            for event in client.stream("/lumbre/open", {"models": wanted}):
+            for event in client.stream(
+                "/lumbre/open", {"models": wanted, "conversation": self._which}
+            ):
                 if event["event"] == "phase":
                     names.append(event["model"])
                     moving.show(session.say("ask.loading", model=event["model"]))

@@ -4,6 +4,7 @@ import json
 
 import click
 
+from lumbre.cli.render import as_json
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Verb
 from lumbre.config.load import keys, nearest
@@ -12,18 +13,18 @@ from lumbre.core.errors import UnknownConfigKey
 
 @click.command("config", cls=Verb, help="config.help")
 @click.option("--why", metavar="KEY", help="config.why_option")
-@click.option("--json", "as_json", is_flag=True, help="json")
+@click.option("--json", "in_json", is_flag=True, help="json")
 @click.pass_obj
-def command(session: Session, why: str | None, as_json: bool) -> None:
+def command(session: Session, why: str | None, in_json: bool) -> None:
     if why and why not in keys():
         raise UnknownConfigKey(key=why, nearest=nearest(why, keys()), where="--why")
     rows = [row for row in session.config.values() if why in (None, row[0])]
-    if as_json:
+    if in_json:
         table = {
             key: {"value": value, "from": origin.layer, "where": origin.where}
             for key, value, origin in rows
         }
-        print(json.dumps(table, ensure_ascii=False, indent=2))
+        print(as_json(table))
         return
     if not why:
         session.print("cli.config.file", path=session.config.folders.config_file)

@@ -1,14 +1,14 @@
 """`lumbre models`: the household's models, their weights, and which one is the face."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lumbre.cli.answer import absolute
 from lumbre.cli.pulling import pull_all
-from lumbre.cli.render import Moving, bar, table
+from lumbre.cli.render import Moving, as_json, bar, table, visible
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Group, Verb
 from lumbre.core.errors import BadArguments, CannotDo, LumbreError, StillChosen
@@ -37,9 +37,9 @@ def command() -> None:
 
 
 @command.command("list", cls=Verb, help="models.list")
-@click.option("--json", "as_json", is_flag=True, help="json")
+@click.option("--json", "in_json", is_flag=True, help="json")
 @click.pass_obj
-def list_(session: Session, as_json: bool) -> None:
+def list_(session: Session, in_json: bool) -> None:
     registry, weights = _open(session)
     for error in registry.broken():
         session.complain(error)
@@ -48,9 +48,9 @@ def list_(session: Session, as_json: bool) -> None:
     except LumbreError as error:  # the configured primary is gone: the list shows what there is
         session.complain(error)
         models = registry.usable()
-    if as_json:
+    if in_json:
         told = [_told(manifest, weights) for manifest in models]
-        print(json.dumps(told, ensure_ascii=False, indent=2))
+        print(as_json(told))
         return
     rows = [
         (
@@ -68,9 +68,9 @@ def list_(session: Session, as_json: bool) -> None:
 @command.command("show", cls=Verb, help="models.show")
 @click.argument("model", metavar="ID", required=False)
 @click.option("--schema", is_flag=True, help="models.schema")
-@click.option("--json", "as_json", is_flag=True, help="json")
+@click.option("--json", "in_json", is_flag=True, help="json")
 @click.pass_obj
-def show(session: Session, model: str | None, schema: bool, as_json: bool) -> None:
+def show(session: Session, model: str | None, schema: bool, in_json: bool) -> None:
     from lumbre.registry.manifest import dump_manifest
 
     if schema:
@@ -80,12 +80,12 @@ def show(session: Session, model: str | None, schema: bool, as_json: bool) -> No
     registry, weights = _open(session)
     wanted = _meant(session, registry, model or "primary")
     for manifest in wanted:
-        if as_json:
-            print(json.dumps(_told(manifest, weights), ensure_ascii=False, indent=2))
+        if in_json:
+            print(as_json(_told(manifest, weights)))
         else:
-            print(dump_manifest(manifest), end="")
+            print(visible(dump_manifest(manifest)), end="")
             state = session.say(f"cli.models.{weights.state(manifest)}")
-            print(f"# {state}: {_place(manifest, weights)}")
+            print(visible(f"# {state}: {_place(manifest, weights)}"))
 
 
 @command.command("pull", cls=Verb, help="models.pull")
@@ -158,7 +158,7 @@ def add(session: Session, file: Path, role: str | None, name: str | None) -> Non
         raise BadArguments(reason=session.say("cli.models.no_file", path=file))
     with Moving() as moving:
         manifest = manifest_from_file(
-            file.expanduser().absolute(),
+            Path(absolute(str(file))),
             next((known for known in ROLES if known == role), None),
             model_id=name,
             report=lambda step: moving.show(

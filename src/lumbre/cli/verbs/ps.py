@@ -1,31 +1,29 @@
 """`lumbre ps`: what runs, and the memory it really holds."""
 
-import json
-
 import click
 
-from lumbre.cli.render import table
+from lumbre.cli.render import as_json, table
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Verb
 from lumbre.words import number, size
 
 
 @click.command("ps", cls=Verb, help="ps.help")
-@click.option("--json", "as_json", is_flag=True, help="json")
+@click.option("--json", "in_json", is_flag=True, help="json")
 @click.pass_obj
-def command(session: Session, as_json: bool) -> None:
-    from lumbre.cli.attach import Client, running
+def command(session: Session, in_json: bool) -> None:
+    from lumbre.cli.attach import reach, running
 
     note = running(session)
     if note is None:
-        if as_json:
-            print(json.dumps({"household": None, "models": [], "total_bytes": 0}))
+        if in_json:
+            print(as_json({"household": None, "models": [], "total_bytes": 0}))
         else:
             session.print("cli.ps.none")
         return
-    seen = Client(session.config.folders.socket, session, note.pid).get("/lumbre/ps")
-    if as_json:
-        print(json.dumps(seen, ensure_ascii=False, indent=2))
+    seen = reach(session, note).get("/lumbre/ps")
+    if in_json:
+        print(as_json(seen))
         return
     household = seen["household"]
     session.print(
