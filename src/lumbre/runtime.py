@@ -233,7 +233,11 @@ class Runtime:
             small=manifest.role in RESIDENT_ROLES,
         )
         return WorkerSettings(
-            context_tokens=self._window_tokens(manifest),
+            context_tokens=(
+                self._window_tokens(manifest)
+                if manifest.role in CHAT_ROLES
+                else manifest.context_length or 0
+            ),
             slots=1,
             prompt_threads=threads.prompt,
             generation_threads=threads.generation,

@@ -39,7 +39,7 @@ def tiny(lumbre: Run, smollm2: Path) -> Run:
 
 
 def note(home: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((home / "run" / "household.json").read_text())
+    found: dict[str, Any] = json.loads((home / "household.json").read_text())
     return found
 
 
@@ -135,13 +135,13 @@ def test_stop_leaves_no_process_no_socket_and_no_note(
     assert tiny("stop").returncode == 0
     assert all(is_gone(pid) for pid in everyone)
     assert not (home / "run" / "household.sock").exists()
-    assert not (home / "run" / "household.json").exists()
+    assert not (home / "household.json").exists()
 
 
 def test_it_ends_by_itself_when_nobody_wants_anything(tiny: Run, home: Path) -> None:
-    tiny("docs", "list", LUMBRE_HOUSEHOLD__IDLE_S="0.3")
-    pid = note(home)["pid"] if (home / "run" / "household.json").exists() else None
-    while pid is not None and not is_gone(pid):
+    tiny("docs", "list", LUMBRE_HOUSEHOLD__IDLE_S="1")
+    pid = note(home)["pid"]
+    while not is_gone(pid):
         os.sched_yield()
     assert json.loads(tiny("ps", "--json").stdout)["household"] is None
 
@@ -169,6 +169,9 @@ def test_killed_with_9_it_takes_its_models_along_and_the_next_command_says_so(
     assert told.returncode == 0
     assert f"pid {pid}" in told.stderr
     assert "inesperada" in told.stderr
+    kept = home / "logs" / "household.log.1"
+    assert str(kept) in told.stderr
+    assert kept.exists()
     assert len(json.loads(told.stdout)) == 1
     assert "inesperada" not in tiny("docs", "list", "--lang", "es").stderr
 
@@ -217,6 +220,101 @@ def _serves(process: psutil.Process, home: Path) -> bool:
         return is_household and process.environ().get("LUMBRE_HOME") == str(home)
     except psutil.Error:
         return False
+
+
+def test_a_command_that_meets_one_that_is_ending_gets_the_next(tiny: Run, home: Path) -> None:
+    for _ in range(3):
+        tiny("docs", "list")
+        with ThreadPoolExecutor(3) as threads:
+            words = [("stop",), ("docs", "list"), ("docs", "list", "--json")]
+            done = list(threads.map(lambda line: tiny(*line), words))
+        assert [run.returncode for run in done] == [0, 0, 0], [run.stderr for run in done]
+
+
+def test_stopping_lets_the_work_in_hand_be_finished(tiny: Run, home: Path, documents: Path) -> None:
+    for number in range(12):
+        (documents / f"{number}.txt").write_text(f"{NOTE}\n" * 40 + str(number))
+    with started(home, "docs", "add", str(documents), "--json") as adding:
+        wait_for(lambda: (home / "household.json").exists() and is_embedding(home), adding)
+        assert tiny("stop").returncode == 0
+        told, _ = adding.communicate(timeout=60)
+        assert adding.returncode == 0
+        assert [document["status"] for document in json.loads(told)] == ["indexed"] * 13
+
+
+def is_embedding(home: Path) -> bool:
+    """Whether documents have begun to arrive."""
+    seen = subprocess.run(
+        [sys.executable, "-m", "lumbre", "ps", "--json"],
+        capture_output=True,
+        text=True,
+        env=environment_of(home, **TINY),
+        check=False,
+    )
+    models = json.loads(seen.stdout or '{"models": []}')["models"]
+    return any(model["state"] == "ready" for model in models)
+
+
+def test_how_a_person_is_spoken_to_makes_no_other_household(tiny: Run, home: Path) -> None:
+    tiny("docs", "list")
+    pid = note(home)["pid"]
+    tiny("docs", "list", LUMBRE_INTERFACE__LANGUAGE="ru")
+    assert note(home)["pid"] == pid
+
+
+def test_one_home_has_one_household_whatever_the_session(
+    lumbre: Run, tmp_path: Path, smollm2: Path
+) -> None:
+    """A long home keeps its socket elsewhere, and elsewhere differs over ssh or cron."""
+    home = tmp_path / ("long" * 30)
+    runtime = tmp_path / "runtime"
+    runtime.mkdir(mode=0o700)
+    for more in ({}, {"XDG_RUNTIME_DIR": str(runtime)}, {}):
+        done = lumbre("docs", "list", LUMBRE_HOME=str(home), **more)
+        assert done.returncode == 0, done.stderr
+        pids = {note(home)["pid"]} if not more else {*pids, note(home)["pid"]}
+    assert len(pids) == 1
+    assert lumbre("stop", LUMBRE_HOME=str(home)).returncode == 0
+
+
+def test_a_door_is_not_opened_in_a_folder_of_somebody_elses(lumbre: Run, tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can make a folder that belongs to somebody else")
+    from lumbre.config import Folders
+
+    home = tmp_path / ("long" * 30)
+    environment = {"LUMBRE_HOME": str(home), "TMPDIR": str(tmp_path), "XDG_RUNTIME_DIR": ""}
+    shared = tmp_path / Folders.of(environment).run.name
+    shared.mkdir(mode=0o777)
+    os.chown(shared, 65534, 65534)
+    refused = lumbre("docs", "list", **environment)
+    assert refused.returncode == 1
+    assert str(shared) in refused.stderr
+    assert list(shared.iterdir()) == []
+
+
+def test_interrupted_while_it_starts_a_command_ends_and_leaves_nothing(
+    tiny: Run, home: Path
+) -> None:
+    tiny("init")
+    with started(home, "--no-daemon", "docs", "list") as listing:
+        wait_for(lambda: any((home / "run").glob("own-*.sock")), listing)
+        listing.send_signal(signal.SIGINT)
+        _, told = listing.communicate(timeout=60)
+        assert listing.returncode == 130
+        assert "Traceback" not in told
+    assert list((home / "run").glob("own-*.sock")) == []
+
+
+def test_serve_told_to_end_by_the_system_ends_cleanly(tiny: Run, home: Path) -> None:
+    with started(home, "serve") as serving:
+        assert serving.stdout is not None
+        serving.stdout.readline()
+        serving.send_signal(signal.SIGTERM)
+        serving.communicate(timeout=60)
+        assert serving.returncode == 0
+    assert not (home / "household.json").exists()
+    assert not (home / "run" / "household.sock").exists()
 
 
 def test_without_a_daemon_nothing_is_left(tiny: Run, home: Path, documents: Path) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ class Folders:
     home: Path
     weights: Path
     run: Path
-    """Socket, status and lock of the household."""
+    """Where sockets are: at home, or in a short folder where its path would be too long."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> "Folders":
@@ -73,6 +74,19 @@ class Folders:
                 os.unlink(probe)  # noqa: PTH108
             except OSError as error:
                 raise HomeNotUsable(path=folder, reason=error.strerror or str(error)) from error
+        _check_own(self.run)
+
+
+def _check_own(folder: Path) -> None:
+    """Sockets are opened only in a folder that nobody else can put anything into.
+
+    One in a shared temporary folder has a name that others can guess.
+    """
+    facts = folder.lstat()
+    if not stat.S_ISDIR(facts.st_mode) or facts.st_uid != os.getuid():
+        raise HomeNotUsable(path=folder, reason="it belongs to somebody else")
+    if facts.st_mode & 0o077:
+        folder.chmod(0o700)
 
 
 def _run_folder(home: Path, environment: Mapping[str, str]) -> Path:

@@ -6,7 +6,7 @@ A caller that leaves ends the work it asked for.
 
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
@@ -51,7 +51,10 @@ def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> 
         return JSONResponse(await household.docs_search(await _body(request)))
 
     async def open_(request: Request) -> Response:
-        return _events(household, household.open(_list((await _body(request)).get("models"))))
+        body = await _body(request)
+        return _events(
+            household, household.open(_list(body.get("models")), body.get("conversation"))
+        )
 
     async def ps(_: Request) -> Response:
         return JSONResponse(await household.ps())
@@ -96,14 +99,14 @@ def _counted(household: Household, handler: Handler) -> Handler:
     return counted
 
 
-def _events(household: Household, events: AsyncIterator[Event]) -> Response:
+def _events(household: Household, events: AsyncGenerator[Event]) -> Response:
     return StreamingResponse(_lines(household, events), media_type="application/x-ndjson")
 
 
-async def _lines(household: Household, events: AsyncIterator[Event]) -> AsyncIterator[bytes]:
+async def _lines(household: Household, events: AsyncGenerator[Event]) -> AsyncIterator[bytes]:
     with household.in_use():
         try:
-            async with aclosing(events) as going:  # type: ignore[type-var]
+            async with aclosing(events) as going:
                 async for event in going:
                     yield _line(event)
         except LumbreError as error:

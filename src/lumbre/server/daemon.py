@@ -15,14 +15,16 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
 
+import psutil
+
 from lumbre.config import Config, load
 from lumbre.core.errors import LumbreError
 from lumbre.server.socket import Note, listen, owned, remove_note, write_note
+from lumbre.version import VERSION
 
 if TYPE_CHECKING:
     from lumbre.server.household import Household
@@ -31,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 _LOOK_S = 5.0
 """Between two looks whether the door is still where commands look for it."""
+_ENDS = (signal.SIGTERM, signal.SIGINT)
 _PATIENCE_S = 1.0
 """A command that only looks who serves holds the lock for an instant."""
 
@@ -42,8 +45,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--ready-fd", type=int)
     parser.add_argument("--stays", action="store_true")
     asked = parser.parse_args(arguments)
-    # uvicorn ends on these and then raises them again: the end is to be clean all the same
-    signal.signal(signal.SIGTERM, lambda *_: None)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
 
     def tell(word: dict[str, object]) -> None:
@@ -71,18 +72,56 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def serve(config: Config, *, stays: bool, ready: Callable[[], None]) -> None:
-    """Answer on the home's socket until the household ends. The caller holds its lock."""
-    from lumbre.version import VERSION
+    """Answer on the home's socket until the household ends. The caller holds its lock.
 
+    Call from the main thread: SIGTERM and SIGINT end it as `lumbre stop` does.
+    """
     folders = config.folders
     door = listen(folders.socket)
-    write_note(folders, Note(os.getpid(), time.time(), config.fingerprint, VERSION, stays))
+    note = Note(
+        pid=os.getpid(),
+        started=time.time(),
+        fingerprint=config.fingerprint,
+        version=VERSION,
+        stays=stays,
+        socket=str(folders.socket),
+    )
+    write_note(folders, note)
+    life = _Life()
+    # uvicorn ends on these, and raises them again when it is done: then they say nothing new
+    before = {number: signal.signal(number, life.told) for number in _ENDS}
     try:
         idle_s = None if stays else config.settings.household.idle_s
-        asyncio.run(_serve(config, door, idle_s, ready, opens=stays))
+        asyncio.run(_serve(config, door, life, idle_s, ready, opens=stays))
     finally:
         door.close()
         remove_note(folders, os.getpid())
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class _Life:
+    """Whether a household is to end: known also before its loop runs, and from other threads."""
+
+    def __init__(self) -> None:
+        self._is_over = threading.Event()
+        self._end: Callable[[], None] | None = None
+
+    def begins(self, end: Callable[[], None]) -> None:
+        """From now on `end` ends it; at once, if it was to end before it began."""
+        self._end = end
+        if self._is_over.is_set():
+            end()
+
+    def ends(self) -> None:
+        """It is to end, now or as soon as it has begun."""
+        self._is_over.set()
+        if self._end is not None:
+            self._end()
+
+    def told(self, *_: object) -> None:
+        """As a signal handler."""
+        self.ends()
 
 
 @contextmanager
@@ -92,43 +131,52 @@ def within(config: Config) -> Iterator[Path]:
     Raises:
         LumbreError: it could not open.
     """
+    _sweep(config)
     path = config.folders.run / f"own-{os.getpid()}.sock"
     door = listen(path)
+    life = _Life()
     opened = threading.Event()
-    ending: list[Callable[[], None]] = []
     failed: list[BaseException] = []
 
     def run() -> None:
         try:
-            asyncio.run(_serve(config, door, None, opened.set, ending=ending))
+            asyncio.run(_serve(config, door, life, None, opened.set))
         except BaseException as error:
-            failed.append(error)
+            failed.append(error)  # raised in the caller's thread
         finally:
             opened.set()
 
     thread = threading.Thread(target=run, name="household")
-    thread.start()
     try:
+        thread.start()  # ctrl-C may come inside it, when the thread already runs
         opened.wait()
         if failed:
             raise failed[0]
         yield path
     finally:
-        for end in ending:
-            end()
-        thread.join()
+        life.ends()
+        if thread.is_alive():
+            thread.join()
         door.close()
         path.unlink(missing_ok=True)
+
+
+def _sweep(config: Config) -> None:
+    """Take away the sockets of commands that were killed."""
+    for path in config.folders.run.glob("own-*.sock"):
+        pid = path.stem.removeprefix("own-")
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            path.unlink(missing_ok=True)
 
 
 async def _serve(
     config: Config,
     door: socket,
+    life: _Life,
     idle_s: float | None,
     ready: Callable[[], None],
     *,
     opens: bool = False,
-    ending: list[Callable[[], None]] | None = None,
 ) -> None:
     import uvicorn
 
@@ -142,7 +190,6 @@ async def _serve(
             log_config=None,
             access_log=False,
             lifespan="on",
-            timeout_graceful_shutdown=30,
             server_header=False,
         )
     )
@@ -151,9 +198,12 @@ async def _serve(
     def end() -> None:
         server.should_exit = True
 
+    def end_from_anywhere() -> None:
+        with suppress(RuntimeError):  # the loop has ended by itself meanwhile
+            loop.call_soon_threadsafe(end)
+
     household.on_stop = end
-    if ending is not None:
-        ending.append(partial(_call_in, loop, end))
+    life.begins(end_from_anywhere)
     watch = asyncio.create_task(_watch(household, idle_s, door, end))
     opening = asyncio.create_task(_open(household)) if opens else None
     try:
@@ -163,11 +213,6 @@ async def _serve(
             if task is not None:
                 task.cancel()
         await household.close()
-
-
-def _call_in(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    with suppress(RuntimeError):  # it has ended by itself meanwhile
-        loop.call_soon_threadsafe(call)
 
 
 async def _open(household: "Household") -> None:

@@ -7,7 +7,7 @@ so that the socket, and whatever face comes next, only has to pass them on.
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
@@ -49,7 +49,7 @@ class Household:
         self._in_use = 0
         self._used = self._opened = time.monotonic()
 
-    async def ask(self, body: Event) -> AsyncIterator[Event]:
+    async def ask(self, body: Event) -> AsyncGenerator[Event]:
         """Answer a question; with a `conversation`, as a turn of that talk.
 
         Body: `question`; optional `docs` (absolute paths), `model`, `language` (of the
@@ -95,10 +95,12 @@ class Household:
         told.timing["total_s"] = time.monotonic() - begun
         yield {"event": "done", "answer": _told(told, memory[0])}
 
-    async def docs_add(self, paths: Sequence[str]) -> AsyncIterator[Event]:
+    async def docs_add(self, paths: Sequence[str]) -> AsyncGenerator[Event]:
         """Read files and folders into the index; one writer at a time."""
         settings = self.config.settings.documents
         counts = {"indexed": 0, "unchanged": 0, "failed": 0, "skipped": 0}
+        if self._adding.locked():
+            yield {"event": "phase", "name": "waiting", "model": ""}
         async with self._adding:
             yield {"event": "phase", "name": "loading", "model": self.runtime.embedder().id}
             await self.runtime.warm_embedder()
@@ -152,18 +154,27 @@ class Household:
         )
         return [asdict(hit) for hit in found.hits]
 
-    async def open(self, models: Sequence[str] = ()) -> AsyncIterator[Event]:
-        """Load models ahead of the first question: these, or every eager one."""
-        registry = self.runtime.registry
-        primary = self.runtime.primary()
-        eager = [m for m in registry.models() if m.loads == "eager" and m.role != "primary"]
-        wanted = [registry.find(name)[0] for name in models] or [primary, *eager]
+    async def open(
+        self, models: Sequence[str] = (), conversation: object = None
+    ) -> AsyncGenerator[Event]:
+        """Load models ahead of the first question: these by id or role, or every eager one.
+
+        Raises:
+            UnknownConversation: the one that is to go on is not there.
+        """
+        if conversation == "last":
+            self.conversations.last()
+        registry, runtime = self.runtime.registry, self.runtime
+        embedder = runtime.embedder()
+        if models:
+            wanted = [embedder if m == "embedding" else runtime.chat_model(m) for m in models]
+        else:
+            eager = [m for m in registry.usable() if m.loads == "eager" and m.role != "primary"]
+            wanted = [runtime.primary(), *(m for m in eager if m.role != "embedding"), embedder]
         for manifest in wanted:
             yield {"event": "phase", "name": "loading", "model": manifest.id}
-            load_s = (
-                await self.runtime.warm(manifest.id)
-                if "chat" in manifest.capabilities
-                else await self.runtime.warm_embedder()
+            load_s = await (
+                runtime.warm_embedder() if manifest == embedder else runtime.warm(manifest.id)
             )
             yield {"event": "loaded", "model": manifest.id, "load_s": load_s}
         yield {"event": "done"}

@@ -9,6 +9,7 @@ import fcntl
 import json
 import os
 import socket
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -33,10 +34,12 @@ class Note:
     version: str
     stays: bool
     """Started by `lumbre serve`: ends only when told."""
+    socket: str
+    """Where it listens: the same for every command, whatever its environment."""
 
 
 def note_path(folders: Folders) -> Path:
-    return folders.run / "household.json"
+    return folders.home / "household.json"
 
 
 def read_note(folders: Folders) -> Note | None:
@@ -48,17 +51,17 @@ def read_note(folders: Folders) -> Note | None:
 
 
 def write_note(folders: Folders, note: Note) -> None:
-    path = note_path(folders)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(asdict(note)))
-    partial.replace(path)
+    handle, partial = tempfile.mkstemp(prefix=".household-", dir=folders.home)  # 0600, new
+    with os.fdopen(handle, "w") as file:
+        json.dump(asdict(note), file)
+    Path(partial).replace(note_path(folders))
 
 
 def remove_note(folders: Folders, pid: int) -> None:
     """Take note and socket of this household away; those of a successor stay."""
     note = read_note(folders)
     if note is not None and note.pid == pid:
-        folders.socket.unlink(missing_ok=True)
+        Path(note.socket).unlink(missing_ok=True)
         note_path(folders).unlink(missing_ok=True)
 
 
@@ -68,33 +71,39 @@ def owned(folders: Folders, name: str, *, patience_s: float) -> Iterator[bool]:
 
     The system gives it back on any death. Children do not inherit it.
     """
-    path = folders.run / f"{name}.lock"
+    with _lock_file(folders, name) as handle:
+        yield _locked(handle, fcntl.LOCK_EX, time.monotonic() + patience_s)
+
+
+def is_owned(folders: Folders, name: str) -> bool:
+    """Whether some process holds the lock now. Looking keeps no other looker from looking."""
+    with _lock_file(folders, name) as handle:
+        return not _locked(handle, fcntl.LOCK_SH, 0.0)
+
+
+@contextmanager
+def _lock_file(folders: Folders, name: str) -> Iterator[int]:
+    path = folders.home / f".{name}.lock"
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise HomeNotUsable(path=path, reason=error.strerror or str(error)) from error
     try:
-        yield _locked(handle, time.monotonic() + patience_s)
+        yield handle
     finally:
         os.close(handle)
 
 
-def _locked(handle: int, until: float) -> bool:
+def _locked(handle: int, kind: int, until: float) -> bool:
     while True:
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(handle, kind | fcntl.LOCK_NB)
         except BlockingIOError:
             if time.monotonic() >= until:
                 return False
             time.sleep(_POLL_S)
         else:
             return True
-
-
-def is_owned(folders: Folders, name: str) -> bool:
-    """Whether some process holds the lock now."""
-    with owned(folders, name, patience_s=0.0) as had:
-        return not had
 
 
 def listen(path: Path) -> socket.socket:
