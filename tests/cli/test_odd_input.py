@@ -165,6 +165,27 @@ def test_settings_that_are_a_folder_are_named(home: Path, lumbre: Run) -> None:
     (home / "config.toml").rmdir()
 
 
+def test_a_disk_that_fills_up_costs_only_what_did_not_fit(
+    small_disk: Path, lumbre: Run, tmp_path: Path
+) -> None:
+    small, large = tmp_path / "small.txt", tmp_path / "large.txt"
+    small.write_text("The boat is green.\n")
+    large.write_text(" ".join(f"Line {n} tells of {n * 7919}." for n in range(3000)))
+    there = {"LUMBRE_HOME": str(small_disk)}
+    try:
+        assert lumbre("docs", "add", str(small), **there).returncode == 0
+        done = lumbre("docs", "add", str(large), **there)
+        message, hint = done.stderr.splitlines()
+        assert done.returncode == 1
+        assert "lumbre.db" in message
+        assert "free some space" in hint
+        assert "green" in lumbre("docs", "search", "boat", **there).stdout
+        (listed,) = json.loads(lumbre("docs", "list", "--json", **there).stdout)
+        assert listed["path"] == str(small)
+    finally:
+        assert lumbre("stop", **there).returncode == 0
+
+
 def test_what_the_system_refuses_is_one_line_with_the_file(home: Path, lumbre: Run) -> None:
     """A log that is a folder: nobody foresaw it, and it is still said."""
     (home / "logs" / "household.log").mkdir(parents=True)

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import apsw
 import pytest
 
-from lumbre.core.errors import StoreDamaged
+from lumbre.core.errors import HomeNotUsable, StoreBusy, StoreDamaged, StoreFull
 from lumbre.store import Schema, Store
 
 ONE = Schema("things", ("CREATE TABLE things (name TEXT) STRICT",))
@@ -125,5 +126,87 @@ def test_a_truncated_database_is_said_so(tmp_path: Path) -> None:
         Store(path).bring(ONE)
 
 
-def test_only_its_owner_may_read_it(store: Store) -> None:
-    assert store.path.stat().st_mode & 0o077 == 0
+@pytest.fixture
+def open_umask() -> Iterator[None]:
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+def modes(path: Path) -> dict[str, int]:
+    return {one.name: one.stat().st_mode & 0o777 for one in path.parent.glob("lumbre.db*")}
+
+
+def test_only_its_owner_may_read_it(open_umask: None, tmp_path: Path) -> None:
+    store = Store(tmp_path / "lumbre.db")
+    store.bring(ONE)
+    wanted = {"lumbre.db": 0o600, "lumbre.db-wal": 0o600, "lumbre.db-shm": 0o600}
+    assert modes(store.path) == wanted
+    for path in tmp_path.iterdir():
+        path.chmod(0o644)
+    again = Store(tmp_path / "lumbre.db")
+    assert modes(store.path) == wanted
+    again.close()
+    store.close()
+
+
+def test_a_place_that_takes_no_database_is_said_so(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    for path in (tmp_path / "nowhere" / "lumbre.db", tmp_path / "folder"):
+        with pytest.raises(HomeNotUsable, match=path.name):
+            Store(path)
+
+
+def test_a_full_disk_is_said_and_what_was_there_is_whole(small_disk: Path) -> None:
+    store = Store(small_disk / "lumbre.db")
+    store.bring(ONE)
+    with store.writing() as connection:
+        connection.execute("INSERT INTO things VALUES ('kept')")
+    with pytest.raises(StoreFull) as refused, store.writing() as connection:
+        for _ in range(100):
+            connection.execute("INSERT INTO things VALUES (?)", ("x" * 100_000,))
+    assert refused.value.facts["path"] == store.path
+    assert not store.connection().in_transaction
+    assert names(store) == ["kept"]
+    with store.writing() as connection:
+        connection.execute("INSERT INTO things VALUES ('again')")
+    assert names(store) == ["kept", "again"]
+    store.close()
+
+
+def test_a_limit_on_the_size_of_files_is_said_and_loses_nothing(tmp_path: Path) -> None:
+    program = f"""
+import resource
+from pathlib import Path
+from lumbre.core.errors import HomeNotUsable
+from lumbre.store import Schema, Store
+store = Store(Path({str(tmp_path / "lumbre.db")!r}))
+store.bring(Schema("things", {ONE.migrations!r}))
+resource.setrlimit(resource.RLIMIT_FSIZE, (500_000, 500_000))
+try:
+    with store.writing() as connection:
+        for _ in range(100):
+            connection.execute("INSERT INTO things VALUES (?)", ("x" * 100_000,))
+except HomeNotUsable as error:
+    print(error.facts["path"].name)
+with store.writing() as connection:
+    connection.execute("INSERT INTO things VALUES ('small')")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False)
+    assert (done.returncode, done.stdout) == (0, b"lumbre.db\n"), done.stderr
+    store = Store(tmp_path / "lumbre.db")
+    assert names(store) == ["small"]
+    store.close()
+
+
+def test_another_who_holds_it_too_long_is_named(store: Store) -> None:
+    store.bring(ONE)
+    other = apsw.Connection(str(store.path))
+    other.execute("BEGIN IMMEDIATE")
+    store.connection().set_busy_timeout(1)
+    with pytest.raises(StoreBusy, match="another program"), store.writing():
+        raise AssertionError("nobody else may write now")
+    other.close()
+    with store.writing() as connection:
+        connection.execute("INSERT INTO things VALUES ('a')")
+    assert names(store) == ["a"]

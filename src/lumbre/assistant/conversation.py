@@ -57,9 +57,12 @@ class Conversations:
         Raises:
             UnknownConversation: there was none.
         """
-        rows = self._store.connection().execute(
-            "SELECT id FROM conversations ORDER BY used DESC, id DESC LIMIT 1"
-        )
+        with self._store.reading() as connection:
+            rows = list(
+                connection.execute(
+                    "SELECT id FROM conversations ORDER BY used DESC, id DESC LIMIT 1"
+                )
+            )
         for (number,) in rows:
             return int(number)
         raise UnknownConversation()
@@ -70,13 +73,16 @@ class Conversations:
         Raises:
             UnknownConversation: no talk has this number.
         """
-        connection = self._store.connection()
-        known = connection.execute("SELECT 1 FROM conversations WHERE id = ?", (number,))
-        if not list(known):
-            raise UnknownConversation()
-        rows = connection.execute(
-            "SELECT role, text FROM turns WHERE conversation = ? ORDER BY number", (number,)
-        )
+        with self._store.reading() as connection, connection:
+            known = connection.execute("SELECT 1 FROM conversations WHERE id = ?", (number,))
+            if not list(known):
+                raise UnknownConversation()
+            rows = list(
+                connection.execute(
+                    "SELECT role, text FROM turns WHERE conversation = ? ORDER BY number",
+                    (number,),
+                )
+            )
         return Conversation(number, tuple(Message(_speaker(role), text) for role, text in rows))
 
     def add(self, number: int, *turns: Message) -> None:

@@ -38,6 +38,8 @@
     ├── CapacityError          wait, or choose something smaller
     │   ├── DoesNotFit
     │   ├── DiskFull
+    │   ├── StoreFull
+    │   ├── StoreBusy
     │   ├── BeingPulled
     │   └── Stopping
     └── EngineError            the other side broke
@@ -343,6 +345,20 @@ class DiskFull(CapacityError):
 
     code = "disk_full"
     wants = ("path", "need_bytes", "free_bytes")
+
+
+class StoreFull(CapacityError):
+    """No room on the disk for what the database was to keep; nothing of it landed."""
+
+    code = "store_full"
+    wants = ("path", "free_bytes")
+
+
+class StoreBusy(CapacityError):
+    """Another program holds the database and did not let go in time."""
+
+    code = "store_busy"
+    wants = ("path",)
 
 
 class BeingPulled(CapacityError):

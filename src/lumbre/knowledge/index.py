@@ -1,6 +1,6 @@
 """Keep documents so that kill -9 leaves each one whole or absent, and find them again."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log
 from pathlib import Path
@@ -113,8 +113,7 @@ class Index:
 
     def stored(self, path: str) -> Stored | None:
         """A document's text and pages."""
-        connection = self._store.connection()
-        with connection:
+        with self._store.reading() as connection, connection:
             texts = list(connection.execute("SELECT text FROM documents WHERE path = ?", (path,)))
             pages = list(
                 connection.execute(
@@ -216,25 +215,20 @@ class Index:
         if not wanted:
             return {}
         table = _TABLES[kind]
-        connection = self._store.connection()
-        ((total,),) = connection.execute("SELECT count(*) FROM passages")
+        ((total,),) = self._all("SELECT count(*) FROM passages")
         marks = ",".join("?" * len(wanted))
-        found = dict(
-            connection.execute(
-                f"SELECT term, doc FROM {table}_words WHERE term IN ({marks})", wanted
-            )
-        )
+        words = f"SELECT term, doc FROM {table}_words WHERE term IN ({marks})"
+        found = dict(self._all(words, *wanted))
         full = sum(_rarity(total, int(found.get(term, 0))) for term in wanted)
         if not found or full <= 0:
             return {}
         query = " OR ".join(f'"{term}"' for term in found)
-        rows = connection.execute(
-            f"SELECT rowid, -bm25({table}) FROM {table} WHERE {table} MATCH ?", (query,)
-        )
+        rows = self._all(f"SELECT rowid, -bm25({table}) FROM {table} WHERE {table} MATCH ?", query)
         return {int(passage): float(score) / full for passage, score in rows}
 
-    def _all(self, query: str, *values: str | int) -> Iterator[tuple[Any, ...]]:
-        return self._store.connection().execute(query, values)
+    def _all(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
+        with self._store.reading() as connection:
+            return list(connection.execute(query, values))
 
 
 def _rarity(total: int, having: int) -> float:

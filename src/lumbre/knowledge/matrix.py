@@ -62,8 +62,7 @@ def load(store: Store, embedding: str) -> Matrix:
     """Read every vector of one embedding, in one transaction."""
     import numpy as np
 
-    connection = store.connection()
-    with connection:
+    with store.reading() as connection, connection:
         ((generation,),) = connection.execute("SELECT generation FROM knowledge_generation")
         kept = list(
             connection.execute("SELECT id, path, embedding FROM documents WHERE reason = ''")

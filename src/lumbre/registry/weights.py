@@ -209,10 +209,14 @@ class Weights:
             )
 
     def _known(self, path: Path, facts: os.stat_result) -> str | None:
-        rows = self._store.connection().execute(
-            "SELECT sha256 FROM weights_checked WHERE path = ? AND size_bytes = ? AND mtime_ns = ?",
-            (_key(path), facts.st_size, facts.st_mtime_ns),
-        )
+        with self._store.reading() as connection:
+            rows = list(
+                connection.execute(
+                    "SELECT sha256 FROM weights_checked"
+                    " WHERE path = ? AND size_bytes = ? AND mtime_ns = ?",
+                    (_key(path), facts.st_size, facts.st_mtime_ns),
+                )
+            )
         return next((str(sha256) for (sha256,) in rows), None)
 
     def _forget(self, path: Path) -> None:

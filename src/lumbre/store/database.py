@@ -5,18 +5,23 @@ once released. The store runs those that are missing, one transaction each, and 
 the count by part. Write-ahead logging lets readers go on while one writer writes.
 """
 
+import os
+import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
 
-from lumbre.core.errors import StoreDamaged
+from lumbre.core.errors import HomeNotUsable, LumbreError, StoreBusy, StoreDamaged, StoreFull
 
 _WAIT_MS = 30_000
 """How long one process waits for another's transaction before it is an error."""
+
+_LITTLE_BYTES = 2**20
+"""With less than this free an input/output error is a full disk: SQLite cannot always tell."""
 
 _APPLICATION_ID = 0x6C756D62
 """SQLite's mark of whose file this is: "lumb" in ASCII."""
@@ -36,6 +41,7 @@ class Store:
 
     Raises:
         StoreDamaged: not a database, another program's, or written by a newer lumbre.
+        HomeNotUsable: it cannot be opened or made.
     """
 
     def __init__(self, path: Path) -> None:
@@ -43,26 +49,46 @@ class Store:
         self._threads = threading.local()
         self._opened: list[apsw.Connection] = []
         self._lock = threading.Lock()
+        self._create()
         self._check_owner()
 
     def connection(self) -> apsw.Connection:
-        """This thread's connection, for reading."""
+        """This thread's connection, with SQLite's own errors."""
         found: apsw.Connection | None = getattr(self._threads, "connection", None)
         if found is None:
             found = self._threads.connection = self._open()
         return found
 
     @contextmanager
-    def writing(self) -> Iterator[apsw.Connection]:
-        """One transaction that holds the right to write; all of it lands, or none."""
-        connection = self.connection()
-        connection.execute("BEGIN IMMEDIATE")
+    def reading(self) -> Iterator[apsw.Connection]:
+        """This thread's connection; rows are to be taken within the block.
+
+        Raises:
+            StoreFull, StoreBusy, StoreDamaged, HomeNotUsable: what SQLite ran into.
+        """
         try:
-            yield connection
-        except BaseException:
-            connection.execute("ROLLBACK")
+            yield self.connection()
+        except apsw.Error as error:
+            if meant := _meaning(self.path, error):
+                raise meant from error
             raise
-        connection.execute("COMMIT")
+
+    @contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """One transaction that holds the right to write; all of it lands, or none.
+
+        Raises:
+            StoreFull, StoreBusy, StoreDamaged, HomeNotUsable: none of it landed.
+        """
+        with self.reading() as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # SQLite may have rolled back by itself
+                    connection.execute("ROLLBACK")
+                raise
 
     def bring(self, schema: Schema) -> None:
         """Make a part's tables as new as this program.
@@ -93,10 +119,11 @@ class Store:
 
     def version(self, part: str) -> int:
         """How many steps of a part this file has seen; 0 when none."""
-        row = self.connection().execute(
-            "SELECT version FROM schema_versions WHERE part = ?", (part,)
-        )
-        return next((int(version) for (version,) in row), 0)
+        with self.reading() as connection:
+            rows = list(
+                connection.execute("SELECT version FROM schema_versions WHERE part = ?", (part,))
+            )
+        return next((int(version) for (version,) in rows), 0)
 
     def close(self) -> None:
         """Close every thread's connection. No transaction may be open."""
@@ -107,8 +134,8 @@ class Store:
             self._threads = threading.local()
 
     def _open(self) -> apsw.Connection:
+        connection = apsw.Connection(str(self.path))
         try:
-            connection = apsw.Connection(str(self.path))
             connection.set_busy_timeout(_WAIT_MS)
             for pragma in (
                 "journal_mode=WAL",
@@ -117,21 +144,54 @@ class Store:
                 "secure_delete=ON",
             ):
                 connection.execute(f"PRAGMA {pragma}")
-        except apsw.Error as error:
-            raise StoreDamaged(path=self.path, reason=str(error)) from error
+        except apsw.Error:
+            connection.close()
+            raise
         with self._lock:
             self._opened.append(connection)
         return connection
 
-    def _check_owner(self) -> None:
-        connection = self.connection()
+    def _create(self) -> None:
+        """An empty file for its owner alone; what SQLite puts beside it takes its mode.
+
+        Never opened by us when it is there: closing it would drop SQLite's locks.
+        """
         try:
+            made = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            return
+        except OSError as error:
+            raise HomeNotUsable(path=self.path, reason=error.strerror or str(error)) from error
+        try:
+            os.fchmod(made, 0o600)
+        finally:
+            os.close(made)
+
+    def _check_owner(self) -> None:
+        with self.reading() as connection:
             ((owner,),) = connection.execute("PRAGMA application_id")
             ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema")
             if owner not in (0, _APPLICATION_ID) or (owner == 0 and tables):
                 raise StoreDamaged(path=self.path, reason="it belongs to another program")
             if owner == 0:
                 connection.execute(f"PRAGMA application_id={_APPLICATION_ID}")
-        except apsw.Error as error:
-            raise StoreDamaged(path=self.path, reason=str(error)) from error
-        self.path.chmod(0o600)
+        for beside in ("", "-wal", "-shm"):
+            with suppress(OSError):
+                Path(f"{self.path}{beside}").chmod(0o600)
+
+
+def _meaning(path: Path, error: apsw.Error) -> LumbreError | None:
+    """What a person should know; None for a mistake of ours."""
+    free_bytes = shutil.disk_usage(path.parent).free if path.parent.is_dir() else 0
+    match error:
+        case apsw.FullError():
+            return StoreFull(path=path, free_bytes=free_bytes)
+        case apsw.IOError() if free_bytes < _LITTLE_BYTES:
+            return StoreFull(path=path, free_bytes=free_bytes)
+        case apsw.BusyError() | apsw.LockedError():
+            return StoreBusy(path=path)
+        case apsw.CorruptError() | apsw.NotADBError() | apsw.FormatError():
+            return StoreDamaged(path=path, reason=str(error))
+        case apsw.IOError() | apsw.CantOpenError() | apsw.ReadOnlyError() | apsw.PermissionsError():
+            return HomeNotUsable(path=path, reason=str(error))
+    return None
