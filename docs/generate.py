@@ -10,7 +10,7 @@ import dataclasses
 import io
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, redirect_stdout
 from pathlib import Path
 from typing import Any, get_args
@@ -59,12 +59,23 @@ def _section(settings: Any, prefix: str, said: "_Said") -> Iterator[str]:
         kind, text = said[cls].fields[item.name]
         choices = f" ({_choices(item.type)})" if _choices(item.type) else ""
         told = print_bytes(value) if key.endswith("_bytes") else json.dumps(value)
-        rows.append((f"`{key}`", f"`{told}`", f"`{kind}`", f"{text}{choices}".strip()))
+        text = f"{text}{choices}{_bounds(item.metadata, key)}".strip()
+        rows.append((f"`{key}`", f"`{told}`", f"`{kind}`", text))
     if rows:
         yield from ("", f"## [{prefix[:-1]}]", "", said[cls].text, "")
         yield from _table(("key", "default", "type", "what it does"), rows)
     for value, key in inner:
         yield from _section(value, f"{key}.", said)
+
+
+def _bounds(declared: Mapping[str, Any], key: str) -> str:
+    """What values it takes, where not any from 0 on."""
+    least, most = declared.get("least"), declared.get("most")
+    if least is None:
+        return ""
+    if most is not None:
+        return f" From {least} to {most}."
+    return f" At least {print_bytes(least) if key.endswith('_bytes') else least}."
 
 
 def manifest_page() -> Iterator[str]:

@@ -76,6 +76,20 @@ def test_a_variable_that_names_no_setting_is_refused(home: Path) -> None:
         "[memory]\nreserve_bytes = 'much'\n",
         "[llm.primary]\nid = 7\n",
         "[pool\n",
+        "[pool]\nidle_s = inf\n",
+        "[pool]\nidle_s = nan\n",
+        "[memory]\nmax_ram_gb = inf\n",
+        "[answers]\npassages = 0\n",
+        "[answers]\nmax_output_tokens = 0\n",
+        "[answers]\ntemperature = 2.1\n",
+        "[llm.primary]\ncontext_length = 255\n",
+        "[llm.lightweight]\nmax_output_tokens = 0\n",
+        "[llm.primary]\ntop_p = 1.1\n",
+        "[documents]\npassage_characters = 99\noverlap_characters = 0\n",
+        "[documents]\noverlap_characters = 501\n",
+        "[documents]\npassage_characters = 399\n",
+        "[documents]\nparse_memory_bytes = '1 MiB'\n",
+        "[worker]\nstart_timeout_s = 0\n",
     ],
 )
 def test_a_value_of_the_wrong_kind_is_refused_and_named(home: Path, text: str) -> None:
@@ -83,6 +97,50 @@ def test_a_value_of_the_wrong_kind_is_refused_and_named(home: Path, text: str) -
     with pytest.raises(BadConfig) as refused:
         load(at(home))
     assert "config.toml" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("answers.passages", "0", "al menos 1"),
+        ("llm.primary.context_length", "0", "al menos 256"),
+        ("llm.primary.temperature", "3", "de 0 a 2"),
+        ("documents.overlap_characters", "600", "como mucho 500"),
+        ("documents.passage_characters", "300", "al menos 400"),
+        ("documents.parse_memory_bytes", "1 MiB", "67,1 MB"),
+        ("pool.idle_s", "inf", "un número"),
+    ],
+)
+def test_a_value_out_of_its_bounds_is_told_what_they_are(
+    home: Path, key: str, value: str, told: str
+) -> None:
+    with pytest.raises(BadConfig) as refused:
+        load(at(home), {key: value})
+    assert refused.value.facts["key"] == key
+    assert told in refused.value.message("es")
+
+
+def test_bounds_themselves_are_taken(home: Path) -> None:
+    flags = {
+        "answers.passages": "1",
+        "llm.primary.temperature": "2",
+        "documents.overlap_characters": "50",
+        "documents.passage_characters": "100",
+        "pool.idle_s": "0",
+    }
+    taken = load(at(home), flags)
+    assert taken.settings.documents.passage_characters == 100
+    assert taken.settings.llm.primary.temperature == 2
+
+
+@pytest.mark.parametrize("name", ["LUMBRE_HOMES", "LUMBRE_MODELS_", "LUMBRE_HOME__X"])
+def test_only_the_exact_names_of_the_folders_are_no_settings(home: Path, name: str) -> None:
+    with pytest.raises(UnknownConfigKey, match=name):
+        load(at(home, **{name: "x"}))
+
+
+def test_variables_of_tests_are_free(home: Path) -> None:
+    assert load(at(home, LUMBRE_TEST_DATA="x")).settings == load(at(home)).settings
 
 
 def test_a_file_that_is_not_text_is_refused(home: Path) -> None:

@@ -3,6 +3,7 @@
 import dataclasses
 import difflib
 import hashlib
+import math
 import re
 import tomllib
 import types
@@ -13,12 +14,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lumbre.config.folders import Folders
-from lumbre.config.settings import Household, Interface, Settings
+from lumbre.config.settings import Documents, Household, Interface, Settings
 from lumbre.core.errors import BadConfig, HomeNotUsable, UnknownConfigKey
 from lumbre.core.units import parse_bytes
 from lumbre.words import Sentence
 
-_NOT_SETTINGS = ("LUMBRE_HOME", "LUMBRE_MODELS", "LUMBRE_TEST_")
+_NOT_SETTINGS = ("LUMBRE_HOME", "LUMBRE_MODELS")
+_OF_TESTS = "LUMBRE_TEST_"
 _PREFIX = "LUMBRE_"
 
 
@@ -68,7 +70,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, str] | None = None)
         HomeNotUsable: a file that cannot be read.
     """
     folders = Folders.of(environment)
-    known = _types()
+    known = {key: kind for key, (kind, _) in _fields().items()}
     values: dict[str, object] = {}
     origins: dict[str, Origin] = {}
     layers = (
@@ -81,12 +83,14 @@ def load(environment: Mapping[str, str], flags: Mapping[str, str] | None = None)
             raise UnknownConfigKey(key=key, nearest=nearest(key, known), where=origin.where)
         values[key] = _value(key, raw, known[key], origin)
         origins[key] = origin
-    return Config(_rebuild(Settings(), values), folders, origins)
+    settings = _rebuild(Settings(), values)
+    _check_overlap(settings.documents, origins)
+    return Config(settings, folders, origins)
 
 
 def keys() -> tuple[str, ...]:
     """Every key, dotted."""
-    return tuple(_types())
+    return tuple(_fields())
 
 
 def nearest(key: str, known: Sequence[str] | Mapping[str, object]) -> str:
@@ -98,15 +102,16 @@ def nearest(key: str, known: Sequence[str] | Mapping[str, object]) -> str:
     return close[0] if close else last[tail[0]] if tail else any_at_all[0]
 
 
-def _types(cls: type = Settings, prefix: str = "") -> dict[str, Any]:
+def _fields(cls: type = Settings, prefix: str = "") -> dict[str, tuple[Any, Mapping[str, Any]]]:
+    """Key -> its type, and the bounds it was declared with."""
     hints = typing.get_type_hints(cls)
-    found: dict[str, Any] = {}
+    found: dict[str, tuple[Any, Mapping[str, Any]]] = {}
     for item in dataclasses.fields(cls):
         kind = hints[item.name]
         if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-            found |= _types(kind, f"{prefix}{item.name}.")
+            found |= _fields(kind, f"{prefix}{item.name}.")
         else:
-            found[f"{prefix}{item.name}"] = kind
+            found[f"{prefix}{item.name}"] = kind, item.metadata
     return found
 
 
@@ -148,7 +153,7 @@ def _from_environment(environment: Mapping[str, str]) -> list[tuple[str, object,
     return [
         (name[len(_PREFIX) :].lower().replace("__", "."), value, Origin("environment", name))
         for name, value in sorted(environment.items())
-        if name.startswith(_PREFIX) and not name.startswith(_NOT_SETTINGS)
+        if name.startswith(_PREFIX) and name not in _NOT_SETTINGS and not name.startswith(_OF_TESTS)
     ]
 
 
@@ -179,9 +184,34 @@ def _value(key: str, raw: object, kind: Any, origin: Origin) -> object:
         number = parse_bytes(str(raw)) if key.endswith("_bytes") else kind(typing.cast("Any", raw))
     except (TypeError, ValueError) as error:
         raise refuse(_wanted(key, kind)) from error
-    if number < 0 or number != number or (kind is int and isinstance(raw, float)):  # noqa: PLR0124
+    if not math.isfinite(number) or (kind is int and isinstance(raw, float)):
         raise refuse(_wanted(key, kind))
+    bounds = _fields()[key][1]
+    least, most = bounds.get("least", 0), bounds.get("most")
+    if number < least or (most is not None and number > most):
+        raise refuse(_bounds(key, least, most))
     return number
+
+
+def _bounds(key: str, least: float, most: float | None) -> Sentence:
+    if most is not None:
+        return Sentence("config.between", least=least, most=most)
+    if key.endswith("_bytes"):
+        return Sentence("config.size_at_least", least_bytes=least)
+    return Sentence("config.at_least", least=least)
+
+
+def _check_overlap(documents: Documents, origins: Mapping[str, Origin]) -> None:
+    """A passage that is mostly the one before it would never end a document."""
+    size, overlap = documents.passage_characters, documents.overlap_characters
+    if 2 * overlap <= size:
+        return
+    key, value = "documents.overlap_characters", overlap
+    reason = Sentence("config.half_a_passage", most=size // 2)
+    if key not in origins:
+        key, value = "documents.passage_characters", size
+        reason = Sentence("config.twice_the_overlap", least=2 * overlap)
+    raise BadConfig(key=key, value=value, reason=reason, where=origins[key].where)
 
 
 def _wanted(key: str, kind: type) -> Sentence:

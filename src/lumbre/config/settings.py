@@ -6,9 +6,16 @@ bytes. A value the program can find out by itself is 0 or "auto" here.
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from lumbre.core.backend import KvType, LoadMode
+
+_T = TypeVar("_T", int, float)
+
+
+def bounded(default: _T, least: float, most: float | None = None) -> _T:
+    """A number with the smallest and the largest value that make sense; others are refused."""
+    return field(default=default, metadata={"least": least, "most": most})
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +32,11 @@ class ChatModel:
 
     id: str = ""
     """Which model; empty: the manifest whose role says so."""
-    context_length: int = 4096
+    context_length: int = bounded(4096, least=256)
     """Tokens of its window, never more than the model was trained for."""
-    max_output_tokens: int = 1024
-    temperature: float = 0.7
-    top_p: float = 0.9
+    max_output_tokens: int = bounded(1024, least=1)
+    temperature: float = bounded(0.7, least=0, most=2)
+    top_p: float = bounded(0.9, least=0, most=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,7 @@ class Worker:
     """Prompt cache of each engine beside its context, MiB."""
     kv_type: KvType = "f16"
     """How the context is kept: q8_0 takes half the memory."""
-    start_timeout_s: float = 180.0
+    start_timeout_s: float = bounded(180.0, least=1)
     """How long a model may take to give its first token."""
 
 
@@ -105,15 +112,15 @@ class Household:
 class Documents:
     """How files become passages."""
 
-    passage_characters: int = 1000
+    passage_characters: int = bounded(1000, least=100)
     """About how long a passage is."""
     overlap_characters: int = 200
-    """How much of a passage stands in the next one too."""
-    max_file_bytes: int = 512 * 1024**2
+    """How much of a passage stands in the next one too: at most half of it."""
+    max_file_bytes: int = bounded(512 * 1024**2, least=1)
     """Larger files are not read."""
-    parse_timeout_s: float = 60.0
+    parse_timeout_s: float = bounded(60.0, least=1)
     """How long the text of one file may take."""
-    parse_memory_bytes: int = 1024**3
+    parse_memory_bytes: int = bounded(1024**3, least=64 * 1024**2)
     """What the process that reads files may hold."""
 
 
@@ -121,11 +128,11 @@ class Documents:
 class Answers:
     """How questions about documents are answered."""
 
-    passages: int = 3
+    passages: int = bounded(3, least=1)
     """Passages shown to the model."""
-    max_output_tokens: int = 150
+    max_output_tokens: int = bounded(150, least=1)
     """The longest answer."""
-    temperature: float = 0.0
+    temperature: float = bounded(0.0, least=0, most=2)
     """0: the same question gets the same answer."""
 
 
@@ -135,9 +142,9 @@ class Weights:
 
     skip_checksum: bool = False
     """Use weights without comparing them with their manifest."""
-    connect_timeout_s: float = 5.0
+    connect_timeout_s: float = bounded(5.0, least=0.1)
     """How long a source may take to be reached."""
-    stall_timeout_s: float = 30.0
+    stall_timeout_s: float = bounded(30.0, least=0.1)
     """A transfer that brings no byte for this long is given up."""
 
 
