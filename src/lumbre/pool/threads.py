@@ -1,9 +1,11 @@
-"""Share the cores out, so that workers never ask for more threads than there are.
+"""Give each worker its threads: none asks for more than there are cores.
 
 Reading a prompt scales with cores and is short; writing an answer does not scale and
 suffers when cores are busy, so the two are set apart. One thread to write with for each
-worker keeps the sum over busy workers within the cores for as many workers as cores. A small
+worker keeps the sum over writing workers within the cores for as many workers as cores. A small
 model (embedding, classifier, router) takes one thread for everything: it works beside others.
+While prompts are read the sum may pass the cores; threads that wait for each other then sleep
+(OMP_WAIT_POLICY=PASSIVE), so they share the cores and lose nothing to spinning.
 
 Source: measured, Qwen2.5-Coder-1.5B Q4_K_M on 2 cores: prompt 49 -> 94 tokens/s from one
 to two threads, generation 22 -> 22; two spinning workers on busy cores ran 12 times slower.
