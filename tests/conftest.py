@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from lumbre.config import Folders
@@ -77,7 +79,19 @@ def lumbre(home: Path) -> Iterator[Run]:
 
     yield run
     if home.exists():
-        run("stop")
+        stopped = run("stop")
+        assert stopped.returncode == 0, stopped.stderr
+    assert not _living_in(home), "a process of this test has outlived it"
+
+
+def _living_in(home: Path) -> list[str]:
+    """The command lines of processes whose LUMBRE_HOME this is."""
+    found = []
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):
+            if process.environ().get("LUMBRE_HOME") == str(home):
+                found.append(" ".join(process.cmdline()))
+    return found
 
 
 def environment_of(home: Path, **more: str) -> dict[str, str]:

@@ -1,6 +1,8 @@
 """Whatever is typed gets an answer in the person's language, and scripts rely on its form."""
 
+import ast
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -52,17 +54,38 @@ def test_every_command_explains_itself_in_every_language(
     assert "[OPTIONS]" not in text
 
 
-def test_no_sentence_of_the_command_line_is_left_unused() -> None:
-    source = Path(__file__).parents[2] / "src" / "lumbre"
-    code = "\n".join(path.read_text() for path in (source / "cli").rglob("*.py"))
-    verbs = {path.stem for path in (source / "cli" / "verbs").glob("*.py")}
-    for part in ("cli", "ask"):
-        for name in sentences(part):
-            head, _, tail = name.partition(".")
-            built = name in (f"{head}.help", f"config.from_{tail.removeprefix('from_')}")
-            state = head in ("ps", "models") or name.startswith("docs.row")
-            used = f"{part}.{name}" in code or f'"{name}"' in code
-            assert used or (built and head in {*verbs, "config"}) or state or part == "ask", name
+BUILT = {
+    *("cli.no_such_verb", "cli.nothing_like_it"),
+    *(f"cli.config.from_{layer}" for layer in ("default", "file", "environment", "flag")),
+    *(f"cli.ps.{state}" for state in ("starting", "ready", "stopping")),
+    *(f"cli.models.{state}" for state in ("absent", "partial", "present", "corrupt")),
+    *(f"cli.docs.{row}" for row in ("row", "row_unchanged", "row_failed", "row_skipped")),
+    *(f"ask.{phase}" for phase in ("waiting", "loading", "retrieve", "read", "write")),
+    *("ask.citation", "ask.citation_page"),
+}
+"""Keys that the code puts together from a state, a layer or a phase."""
+
+
+def keys_in_the_code() -> set[str]:
+    """Keys that stand in the code as they are, and the `help` of commands and options."""
+    found, helps = set(), set()
+    for path in (Path(__file__).parents[2] / "src" / "lumbre" / "cli").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.keyword(arg="help", value=ast.Constant(value=str(text))):
+                    helps.add(text)
+                case ast.Constant(value=str(text)) if re.fullmatch(
+                    r"(cli|ask)\.[a-z_.]+[a-z]", text
+                ):
+                    found.add(text)
+    return (found - helps) | {f"cli.{text}" for text in helps}
+
+
+def test_the_sentences_of_the_command_line_are_those_its_code_says() -> None:
+    written = {f"{part}.{name}" for part in ("cli", "ask") for name in sentences(part)}
+    said = keys_in_the_code() | BUILT
+    assert said - written == set(), "said by the code, and not there"
+    assert written - said == set(), "there, and never said"
 
 
 def test_every_error_has_an_exit_code() -> None:
@@ -120,11 +143,13 @@ def test_a_line_that_cannot_be_understood_gets_one_line_and_a_hint(
         assert CYRILLIC & set(message.removeprefix("lumbre: ").lower())
 
 
-def test_an_error_is_json_where_json_was_asked_for(lumbre: Run) -> None:
-    refused = lumbre("ask", "What?", "--json", LUMBRE_MODELS="/nowhere/weights")
-    assert refused.returncode in (1, 2)
+def test_an_error_is_json_where_json_was_asked_for(lumbre: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    refused = lumbre("ask", "What?", "--json", LUMBRE_MODELS=str(tmp_path / "file" / "weights"))
+    assert refused.returncode == 1
     told = json.loads(refused.stderr)["error"]
     assert set(told) == {"code", "message", "hint"}
+    assert told["code"] == "home_not_usable"
     assert refused.stdout == ""
 
 

@@ -1,7 +1,8 @@
-"""An audit hook that refuses any connection beyond loopback, and writes down who tried.
+"""An audit hook that refuses any way beyond loopback, and writes down who tried.
 
-Python calls it for every socket a program of it connects; children get it through a
-`sitecustomize` on their path. What an engine does below Python is seen by the namespace test.
+Python calls it for every socket a program of it connects or binds, and for every name it
+looks up; children get it through a `sitecustomize` on their path. What an engine does
+below Python is seen by the namespace test.
 """
 
 import atexit
@@ -16,6 +17,10 @@ from pathlib import Path
 
 _folder: Path | None = None
 _lifted = False
+
+_SOCKETS = ("socket.connect", "socket.bind", "socket.sendto", "socket.sendmsg")
+_LOOKUPS = ("socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr")
+"""Source: Python's library reference, "Audit events table"."""
 
 _CHILD = """
 import sys
@@ -48,12 +53,12 @@ def install(log: str) -> None:
     """Refuse and write down, in this process."""
 
     def hook(event: str, arguments: tuple[object, ...]) -> None:
-        if event in ("socket.connect", "socket.sendto", "socket.sendmsg") and not _lifted:
-            address = arguments[1]
-            if not _is_local(address):
+        if event.startswith("socket.") and not _lifted:
+            host = _host(event, arguments)
+            if host is not None and not _is_local(host):
                 with Path(log).open("a") as file:
-                    file.write(f"{sys.argv[:3]} {address!r}\n")
-                raise PermissionError(f"tests stay on this machine: {address!r}")
+                    file.write(f"{sys.argv[:3]} {event} {host!r}\n")
+                raise PermissionError(f"tests stay on this machine: {host!r}")
 
     sys.addaudithook(hook)
 
@@ -82,13 +87,20 @@ def lifted() -> Iterator[None]:
         os.environ["PYTHONPATH"] = before
 
 
-def _is_local(address: object) -> bool:
-    if not isinstance(address, tuple):  # a Unix socket's path
-        return True
-    host = str(address[0])
-    if host == "localhost":
+def _host(event: str, arguments: tuple[object, ...]) -> object:
+    """The machine this is about; None for a Unix socket and for no machine in particular."""
+    if event in _LOOKUPS:
+        return arguments[0]
+    if event in _SOCKETS and isinstance(address := arguments[1], tuple):
+        return address[0]
+    return None
+
+
+def _is_local(host: object) -> bool:
+    name = os.fsdecode(host) if isinstance(host, bytes) else str(host)
+    if name == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host.partition("%")[0]).is_loopback
+        return ipaddress.ip_address(name.partition("%")[0]).is_loopback
     except ValueError:
         return False

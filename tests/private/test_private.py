@@ -66,15 +66,40 @@ def test_documents_are_added_and_asked_about_without_a_way_out(
     assert json.loads(done.stdout[rest:].rpartition("}")[0] + "}")["model"].startswith("smollm2")
 
 
-def test_the_guard_of_these_tests_sees_who_tries_to_leave() -> None:
+@pytest.mark.parametrize(
+    ("line", "host"),
+    [
+        ("socket.create_connection(('192.0.2.1', 9), 1)", "192.0.2.1"),
+        ("socket.create_connection(('example.invalid', 9), 1)", "example.invalid"),
+        ("socket.gethostbyname('example.invalid')", "example.invalid"),
+        ("socket.socket().bind(('0.0.0.0', 0))", "0.0.0.0"),
+        ("socket.socket().bind(('', 0))", "''"),
+        ("socket.socket(socket.AF_INET6).bind(('::', 0))", "'::'"),
+        ("socket.socket(type=socket.SOCK_DGRAM).sendto(b'', ('192.0.2.1', 9))", "192.0.2.1"),
+    ],
+)
+def test_the_guard_of_these_tests_sees_who_tries_to_leave(line: str, host: str) -> None:
     """Without this, a test of silence could pass because nobody listens."""
     before = local_only.seen()
     tried = subprocess.run(
-        [sys.executable, "-c", "import socket; socket.create_connection(('192.0.2.1', 9), 1)"],
+        [sys.executable, "-c", f"import socket; {line}"],
         capture_output=True,
         text=True,
         check=False,
     )
     assert "tests stay on this machine" in tried.stderr
-    assert "192.0.2.1" in local_only.seen()[len(before) :]
+    assert host in local_only.seen()[len(before) :]
     local_only.forget()
+
+
+def test_the_guard_lets_loopback_and_unix_sockets_be(tmp_path: Path) -> None:
+    program = f"""
+import socket
+with socket.create_server(("127.0.0.1", 0)) as server:
+    socket.create_connection(("localhost", server.getsockname()[1])).close()
+with socket.socket(socket.AF_UNIX) as unix:
+    unix.bind({str(tmp_path / "s")!r})
+socket.getaddrinfo(None, 80)
+"""
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
+    assert local_only.seen() == ""
