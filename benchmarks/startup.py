@@ -15,7 +15,6 @@ from contextlib import aclosing
 from pathlib import Path
 
 import psutil
-from recording import about, figure, keep
 
 from lumbre.backends.llama_cpp import backend
 from lumbre.config import Folders
@@ -27,6 +26,7 @@ from lumbre.prompting.prompt import Prompt
 from lumbre.prompting.template import template
 from lumbre.registry.household import shipped
 from lumbre.server.socket import read_note
+from recording import about, figure, keep
 
 PAIRS = 15
 MODEL = "smollm2-135m-instruct-q4_1"

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.backends.recorder import END, Recorder, always, reply, stream
 
 from lumbre.backends import find, names
 from lumbre.backends.llama_cpp import ChatEngine, backend
@@ -16,6 +15,7 @@ from lumbre.core.errors import CannotDo, EngineRefused, WorkerFailed
 from lumbre.core.generation import ChatRequest, Delta, Usage
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest, Part, Role, WeightsFile
+from tests.backends.recorder import END, Recorder, always, reply, stream
 
 TALK = (Message("system", "Be brief."), Message("user", "¿Qué tal?"), Message("assistant", "Bi"))
 ANSWER = [

@@ -10,10 +10,10 @@ from contextlib import aclosing
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.backends.recorder import END, Answers, Recorder, always, reply, stream
 
 from lumbre.backends.wire import Events, Wire
 from lumbre.core.errors import EngineRefused, LumbreError, PromptTooLong, WorkerFailed
+from tests.backends.recorder import END, Answers, Recorder, always, reply, stream
 
 
 def failure_of(answers: Answers, silence_s: float = 30.0, *, streams: bool = False) -> LumbreError:

@@ -13,13 +13,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.conftest import Run, environment_of
 
 from lumbre.assistant.conversation import Conversations
 from lumbre.cli.verbs.chat import FAREWELLS
 from lumbre.core.errors import UnknownConversation
 from lumbre.core.messages import Message
 from lumbre.store import Store
+from tests.conftest import Run, environment_of
 
 TINY = {
     "LUMBRE_LLM__PRIMARY__ID": "smollm2-135m-instruct-q4_1",

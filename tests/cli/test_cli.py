@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 import pytest
-from tests.conftest import Run, environment_of
 
 from lumbre.cli.main import EXIT_CODES, exit_code
 from lumbre.cli.session import Flags, Session, split_globals
@@ -17,6 +16,7 @@ from lumbre.cli.verb import Group, Lumbre, _Spoken
 from lumbre.core.errors import BadArguments, LumbreError, leaves
 from lumbre.version import VERSION
 from lumbre.words import LANGUAGES, Language, sentences
+from tests.conftest import Run, environment_of
 
 CYRILLIC = set("абвгдежзиклмнопрстуфхцчшщыэюя")
 

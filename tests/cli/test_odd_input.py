@@ -7,10 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from tests.conftest import Run, environment_of
 
 from lumbre.cli.answer import absolute, shown
 from lumbre.cli.render import Moving, as_json, table, visible, wrapped
+from tests.conftest import Run, environment_of
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2Jred\x9b31m\x7f\x08"
 TINY = {"LUMBRE_LLM__PRIMARY__ID": "smollm2-135m-instruct-q4_1"}

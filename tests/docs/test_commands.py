@@ -5,10 +5,10 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.conftest import Run
-from tests.docs.pages import ROOT, Typed, blocks, name, pages, typed
 
 from lumbre.store import Store
+from tests.conftest import Run
+from tests.docs.pages import ROOT, Typed, blocks, name, pages, typed
 
 PAGES = [page for page in pages() if list(blocks(page, "console"))]
 OTHERS = [page for page in PAGES if page.name != "README.md"]

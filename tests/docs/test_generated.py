@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 import pytest
-from tests.docs.pages import ROOT
 
 from lumbre.cli.verb import Group, Lumbre
 from lumbre.config.load import keys
@@ -15,6 +14,7 @@ from lumbre.core.errors import leaves
 from lumbre.core.fields import fields_of
 from lumbre.core.model import Manifest
 from lumbre.server.metrics import NAMES
+from tests.docs.pages import ROOT
 
 PAGES = ("config.md", "manifest.md", "metrics.md", "cli.md", "errors.md")
 

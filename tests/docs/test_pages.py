@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.architecture.test_layers import LAYERS
-from tests.docs.pages import ROOT, Block, blocks, name, pages, without_blocks
 
 from lumbre.config import load
 from lumbre.core.errors import ManifestMissingField
 from lumbre.registry.manifest import parse_manifest
 from lumbre.version import VERSION
+from tests.architecture.test_layers import LAYERS
+from tests.docs.pages import ROOT, Block, blocks, name, pages, without_blocks
 
 PAGES = pages()
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")

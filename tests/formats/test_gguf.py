@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.formats.writing import MODEL, TENSORS, As, Numbers, Written, gguf
 
 from lumbre.core.errors import BadWeights
 from lumbre.formats.gguf import Array, read_facts, read_header
+from tests.formats.writing import MODEL, TENSORS, As, Numbers, Written, gguf
 
 
 def written(folder: Path, data: bytes) -> Path:

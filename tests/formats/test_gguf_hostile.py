@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.formats.writing import MODEL, TENSORS, As, Numbers, Raw, Written, gguf, text
 
 from lumbre.core.errors import BadWeights
 from lumbre.core.model import Facts
 from lumbre.formats.gguf import read_facts, read_header
 from lumbre.words import LANGUAGES, sentences
+from tests.formats.writing import MODEL, TENSORS, As, Numbers, Raw, Written, gguf, text
 
 GOOD = gguf()
 MOST_BYTES = 8 << 20

@@ -4,13 +4,13 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from tests.knowledge.conftest import InProcess, Recites, add
 
 from lumbre.core.document import Answer
 from lumbre.core.errors import NothingIndexed, PromptTooLong
 from lumbre.core.messages import Message
 from lumbre.knowledge.answer import Done, Event, Phase, Settings, Text, answer
 from lumbre.knowledge.index import Index
+from tests.knowledge.conftest import InProcess, Recites, add
 
 NOT_THERE = "Eso no está en sus documentos."
 DEPOSIT = "¿De cuánto es la fianza del piso de la calle del Olmo?"

@@ -4,13 +4,13 @@ import asyncio
 import re
 
 import pytest
-from tests.knowledge.conftest import InProcess
 
 from lumbre.knowledge.cite import Borne, Claim, Quote, bear_out, quotes, stands
 from lumbre.knowledge.index import Index
 from lumbre.knowledge.retrieve import search
 from lumbre.knowledge.sentinel import denies
 from lumbre.words import Language
+from tests.knowledge.conftest import InProcess
 
 
 def borne(

@@ -4,11 +4,10 @@ import asyncio
 import os
 from pathlib import Path
 
-from tests.knowledge.conftest import InProcess, add, steps
-
 from lumbre.knowledge.index import Index
 from lumbre.knowledge.ingest import Added, Cut, Embedding, Ingest, Reading
 from lumbre.knowledge.reading import Reader
+from tests.knowledge.conftest import InProcess, add, steps
 
 
 def test_a_folder_is_added_whole_with_its_bad_files_named(

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 from itertools import pairwise
 from pathlib import Path
 
@@ -163,6 +165,34 @@ def test_the_child_is_gone_when_reading_is_over_or_given_up(odd: dict[str, Path]
 
     asyncio.run(give_up())
     assert psutil.Process().children() == []
+
+
+_READ_AND_SAY = """
+import asyncio, sys
+from pathlib import Path
+from lumbre.knowledge.reading import Limits, Reader
+async def main():
+    async with Reader(Limits(), sys.argv[1]) as reader:
+        await reader.read(Path(sys.argv[2]))
+        hanging = asyncio.create_task(reader.read(Path(sys.argv[3])))
+        await asyncio.sleep(0)
+        print(reader._child.pid, flush=True)
+        await hanging
+asyncio.run(main())
+"""
+
+
+def test_the_child_dies_with_its_parent_even_in_mid_file(odd: dict[str, Path]) -> None:
+    arguments = [ODD.name, str(odd["loud"]), str(odd["hang"])]
+    with subprocess.Popen(
+        [sys.executable, "-c", _READ_AND_SAY, *arguments], stdout=subprocess.PIPE, text=True
+    ) as parent:
+        assert parent.stdout
+        child = psutil.Process(int(parent.stdout.readline()))
+        assert child.is_running()
+        parent.kill()
+    gone, alive = psutil.wait_procs([child], timeout=20)
+    assert (len(gone), alive) == (1, [])
 
 
 def test_every_reason_has_its_words() -> None:

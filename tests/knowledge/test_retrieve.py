@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.knowledge.conftest import InProcess, add
 
 from lumbre.core.document import Hit
 from lumbre.core.errors import NothingIndexed
@@ -18,6 +17,7 @@ from lumbre.core.messages import Message
 from lumbre.knowledge.followup import search_text
 from lumbre.knowledge.index import Index
 from lumbre.knowledge.retrieve import Found, fused, search
+from tests.knowledge.conftest import InProcess, add
 
 
 def find(index: Index, use: InProcess, question: str, **how: Any) -> Found:

@@ -63,6 +63,16 @@ def test_lines_broken_by_the_width_of_a_page_run_on() -> None:
     ]
 
 
+def test_a_label_goes_with_what_it_labels() -> None:
+    text = "E40. Carga mal repartida. Algodón 60. Para ropa blanca.\n\nPELIGRO.\nNo abra la puerta."
+    assert cut(text) == [
+        "E40. Carga mal repartida.",
+        "Algodón 60. Para ropa blanca.",
+        "PELIGRO.",
+        "No abra la puerta.",
+    ]
+
+
 @given(st.text(max_size=2000) | st.text("aB1. \n-—¿?!«»#|,;", max_size=2000))
 def test_sentences_are_in_order_apart_trimmed_and_of_bounded_length(text: str) -> None:
     end = 0

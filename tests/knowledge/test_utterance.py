@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from lumbre.knowledge.utterance import Said, Show, Utterance
@@ -51,6 +51,7 @@ def test_marks_of_the_models_own_are_taken_out() -> None:
     assert shown == "Son 870 euros. Según el contrato [sic] sí."
 
 
+@example("uno [1]\n [1]- dos", [12])
 @given(ANSWERS, st.lists(st.integers(0, 120)))
 def test_the_cuts_of_a_stream_change_no_sentence(text: str, cuts: list[int]) -> None:
     def sentences(steps: list[Show | Said]) -> list[str]:

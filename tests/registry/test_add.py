@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.formats.writing import MODEL, Written, gguf
 
 from lumbre.core import errors
 from lumbre.core.model import CHAT_ROLES, Role
@@ -19,6 +18,7 @@ from lumbre.registry.folder import Registry
 from lumbre.registry.household import shipped
 from lumbre.registry.manifest import dump_manifest, load_manifest
 from lumbre.words import LANGUAGES
+from tests.formats.writing import MODEL, Written, gguf
 
 
 def made(folder: Path, name: str = "tiny-talker-1m-q4_k_m.gguf", **changes: Written | None) -> Path:

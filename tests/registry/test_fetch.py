@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-from tests.registry.places import AUTHORITY, Site, manifest, sha256, some_bytes, website
 
 from lumbre import registry
 from lumbre.core.errors import (
@@ -24,6 +23,7 @@ from lumbre.registry.sources import Patience, source_of
 from lumbre.registry.transfer import Partial, Receipt
 from lumbre.registry.weights import Weights
 from lumbre.store import Store
+from tests.registry.places import AUTHORITY, Site, manifest, sha256, some_bytes, website
 
 CONTENT = some_bytes(200_000)
 WRONG = some_bytes(200_000, seed=2)

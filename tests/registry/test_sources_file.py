@@ -4,12 +4,12 @@ import os
 from pathlib import Path
 
 import pytest
-from tests.registry.places import some_bytes
 
 from lumbre.core.errors import SourceFailed
 from lumbre.registry.reason import Why, reason_of
 from lumbre.registry.sources import Order, Patience, file
 from lumbre.registry.transfer import Partial, Receipt
+from tests.registry.places import some_bytes
 
 CONTENT = some_bytes(300_000)
 

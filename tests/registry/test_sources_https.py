@@ -6,12 +6,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.registry.places import AUTHORITY, Site, some_bytes, website
 
 from lumbre.core.errors import SourceFailed
 from lumbre.registry.reason import Why, reason_of
 from lumbre.registry.sources import Order, Patience, _dial, https
 from lumbre.registry.transfer import Partial
+from tests.registry.places import AUTHORITY, Site, some_bytes, website
 
 CONTENT = some_bytes(300_000)
 QUICK = Patience(connect_s=5.0, stall_s=5.0, attempts=3, pause_s=0.0)

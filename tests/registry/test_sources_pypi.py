@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from tests.registry import places
-from tests.registry.places import Shelf, folder_of, in_parts, index, some_bytes, wheel
 
 from lumbre.core.errors import SourceFailed
 from lumbre.registry import wheel as wheels
 from lumbre.registry.reason import Why, reason_of
 from lumbre.registry.sources import Order, Patience, pypi
 from lumbre.registry.transfer import Partial, Receipt
+from tests.registry import places
+from tests.registry.places import Shelf, folder_of, in_parts, index, some_bytes, wheel
 
 CONTENT = some_bytes(30_000)
 PARTS = 3

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.registry.places import manifest, sha256, some_bytes
 
 from lumbre.core.errors import (
     BeingPulled,
@@ -21,6 +20,7 @@ from lumbre.registry.events import Verifying
 from lumbre.registry.transfer import Partial, Receipt, only_one
 from lumbre.registry.weights import Weights, comes_with_lumbre, total_bytes
 from lumbre.store import Store
+from tests.registry.places import manifest, sha256, some_bytes
 
 CONTENT = some_bytes(100_000)
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+
 from tests.conftest import Run, environment_of
 
 TINY = {"LUMBRE_LLM__PRIMARY__ID": "smollm2-135m-instruct-q4_1"}
@@ -269,10 +270,11 @@ def test_one_home_has_one_household_whatever_the_session(
     home = tmp_path / ("long" * 30)
     runtime = tmp_path / "runtime"
     runtime.mkdir(mode=0o700)
+    pids: set[int] = set()
     for more in ({}, {"XDG_RUNTIME_DIR": str(runtime)}, {}):
         done = lumbre("docs", "list", LUMBRE_HOME=str(home), **more)
         assert done.returncode == 0, done.stderr
-        pids = {note(home)["pid"]} if not more else {*pids, note(home)["pid"]}
+        pids.add(note(home)["pid"])
     assert len(pids) == 1
     assert lumbre("stop", LUMBRE_HOME=str(home)).returncode == 0
 

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workers.running import Running
 
 from lumbre import backends
 from lumbre.core.backend import Launch, WorkerSettings
 from lumbre.core.model import Manifest
 from lumbre.pool.worker import Worker, new_key
+from tests.workers.running import Running
 
 
 @pytest.fixture(scope="session")

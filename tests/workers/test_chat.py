@@ -9,12 +9,12 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.workers.running import Running
 
 from lumbre.core.backend import Chats, Embeds
 from lumbre.core.generation import ChatRequest, Delta
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
+from tests.workers.running import Running
 
 COLOURS = (Message("user", "Name three colours."),)
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.workers.running import Running
 
 from lumbre import backends
 from lumbre.core.backend import Backend, Chats, Embeds, WorkerSettings
@@ -22,6 +21,7 @@ from lumbre.core.generation import ChatRequest
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
 from lumbre.pool.worker import Worker, new_key
+from tests.workers.running import Running
 
 
 @dataclass(frozen=True)

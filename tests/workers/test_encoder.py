@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.workers.running import Running
 
 from lumbre.core.backend import Chats, Embeds
 from lumbre.core.errors import PromptTooLong
 from lumbre.core.model import Manifest
 from lumbre.pool.worker import Worker
+from tests.workers.running import Running
 
 TEXTS = ["The cat sleeps.", "El gato duerme.", "Кот спит.", "Tax law of 1987", ""]
 

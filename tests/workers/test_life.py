@@ -14,13 +14,13 @@ from pathlib import Path
 
 import psutil
 import pytest
-from tests.workers.running import Running
 
 from lumbre.backends.llama_cpp import backend
 from lumbre.core.backend import Launch, WorkerSettings
 from lumbre.core.errors import WorkerFailed
 from lumbre.core.model import Manifest
 from lumbre.pool.worker import Worker, new_key
+from tests.workers.running import Running
 
 SOON_S = 2.0
 

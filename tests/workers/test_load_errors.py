@@ -8,10 +8,10 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.workers.running import Running
 
 from lumbre.core.errors import WorkerFailed
 from lumbre.core.model import Manifest
+from tests.workers.running import Running
 
 _PRE = b"tokenizer.ggml.pre" + struct.pack("<IQ", 8, len(b"smollm"))
 """GGUF: the key, the type "string", its length; the value follows."""

@@ -8,7 +8,6 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.workers.running import Running
 
 from lumbre.core.backend import WorkerSettings
 from lumbre.core.generation import ChatRequest
@@ -17,6 +16,7 @@ from lumbre.core.model import Manifest
 from lumbre.formats.gguf import read_facts
 from lumbre.planner.need import copied_bytes, need
 from lumbre.pool.worker import Worker
+from tests.workers.running import Running
 
 MIB = 2**20
 MOST_TOO_MUCH = 1.35

@@ -9,13 +9,13 @@ from typing import Any
 
 import psutil
 import pytest
-from tests.workers.running import Running
 
 from lumbre.core.errors import EngineError, PromptTooLong, WorkerFailed
 from lumbre.core.generation import ChatRequest, Delta
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
 from lumbre.pool.worker import Worker
+from tests.workers.running import Running
 
 STORY = ChatRequest(
     (Message("user", "Write a very long story about a whale."),), 8000, temperature=0.0
