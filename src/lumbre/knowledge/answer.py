@@ -28,7 +28,7 @@ from lumbre.prompting.prompt import Passage, Prompt
 from lumbre.prompting.template import Template, template
 from lumbre.words import LANGUAGES, Language, say
 
-_RELATED = 0.3
+_RELATED = 0.35
 _RELATED_ACROSS = 0.25
 _RELATED_DENSE = 0.15
 """A best passage that scores less, in the question's language or in another, or that is

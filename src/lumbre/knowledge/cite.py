@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from lumbre.core.document import Hit, Span
 from lumbre.knowledge.index import Index
 from lumbre.knowledge.numbers import stated, written
-from lumbre.knowledge.terms import grams, stems
+from lumbre.knowledge.terms import by_sound, grams, stems
+from lumbre.knowledge.terms import words as words_of
 from lumbre.words import Language
 
 if TYPE_CHECKING:
@@ -23,12 +24,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _WORDS_WEIGHT = 0.3
-_NUMBERS_WEIGHT = 0.3
+_FACTS_WEIGHT = 0.3
 _NUMBERS_AND_WORDS = 0.1
 _SUPPORTS = 0.45
-_ANSWERS = 0.24
+_ANSWERS = 0.2
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?!\d)")
-_COUNTED = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)*)\s+([^\W\d_]{3,})")
+_COUNTED = re.compile(r"(?<![\w.,])(\d+(?:[.,]\d+)*)\s+([^\W\d_]{3,})")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
 _DIGITS = re.compile(r"\d+")
 
 
@@ -136,30 +138,30 @@ def bear_out(claim: Claim, candidates: Sequence[Quote]) -> Borne | None:
 
 
 def of_the_year(question: str, candidates: Sequence[Quote]) -> list[Quote]:
-    """The quotes from documents that speak of the years a question names.
+    """The quotes from documents that speak of a year the question names, all if it names none.
 
     In a passage that was found or in their name; where none does, anywhere in them.
     """
     asked = set(_YEAR.findall(question))
+    if not asked:
+        return list(candidates)
     near = {
         quote.hit.document
         for quote in candidates
-        if asked <= set(_YEAR.findall(f"{Path(quote.hit.document).name} {quote.hit.text}"))
+        if asked & set(_YEAR.findall(f"{Path(quote.hit.document).name} {quote.hit.text}"))
     }
     return [
         quote
         for quote in candidates
-        if (quote.hit.document in near if near else asked <= quote.years)
+        if (quote.hit.document in near if near else asked & quote.years)
     ]
 
 
 def support(claim: Claim, quote: Quote) -> float:
-    """How well a quote bears a claim out: a cosine, up to 0.6 more for words and numbers."""
+    """How well a quote bears a claim out: a cosine, up to 0.6 more for words and facts."""
     cosine = float((claim.readings @ quote.vector).mean())
-    claimed = written(claim.sentence)
-    numbers = len(claimed & stated(quote.text)) / len(claimed) if claimed else 0.0
     words = shared(claim.sentence, claim.language, quote)
-    return cosine + _WORDS_WEIGHT * words + _NUMBERS_WEIGHT * numbers
+    return cosine + _WORDS_WEIGHT * words + _FACTS_WEIGHT * _facts_told(claim, quote)
 
 
 def relevance(claim: Claim, quote: Quote) -> float:
@@ -175,14 +177,15 @@ def relevance(claim: Claim, quote: Quote) -> float:
 def could_say(claim: Claim, quote: Quote) -> bool:
     """Whether nothing in the claim is missing from the quote and its passage.
 
-    The passage states every number of the claim, the quote one of them at least; in one
-    language, the passage also has the word that a number counts ("300 channels" is not
-    borne out by "300 Mbit/s").
+    The passage states every number of the claim, the quote one at least of those that the
+    question did not bring; in one language, the passage also has the word the question
+    wants counted ("300 channels" is not borne out by "300 Mbit/s").
     """
     claimed = stated(claim.sentence, claim.language)
     here = stated(quote.text)
     around = here | stated(quote.hit.text)
-    if not claimed <= around or (claimed and not claimed & here):
+    new = claimed - stated(claim.question)
+    if not claimed <= around or (new and not new & here):
         return False
     return quote.hit.language != claim.language or _counts_the_same(claim, quote)
 
@@ -193,16 +196,38 @@ def shared(text: str, language: Language, quote: Quote) -> float:
     return len(mine & _terms(quote.text, language, quote)) / len(mine) if mine else 0.0
 
 
+def _facts_told(claim: Claim, quote: Quote) -> float:
+    """The share of a claim's numbers, and names that the question did not bring, in a quote."""
+    numbers = written(claim.sentence)
+    names = _names(claim.sentence) - {_root(word) for word in words_of(claim.question)}
+    if not numbers and not names:
+        return 0.0
+    there = {_root(word) for word in words_of(quote.text)}
+    return (len(numbers & stated(quote.text)) + len(names & there)) / (len(numbers) + len(names))
+
+
+def _names(sentence: str) -> set[str]:
+    """Roots of the words written with a capital letter, the first word apart."""
+    return {_root(word.lower()) for word in _LETTERS.findall(sentence)[1:] if word[0].isupper()}
+
+
+def _root(word: str) -> str:
+    """The beginning of a word as it sounds: the same in its forms and in both scripts."""
+    return by_sound(word)[:5]
+
+
 def _terms(text: str, language: Language, quote: Quote) -> set[str]:
     bare = _DIGITS.sub(" ", text)
     return set(stems(bare, language) if quote.hit.language == language else grams(bare))
 
 
 def _counts_the_same(claim: Claim, quote: Quote) -> bool:
+    """Whether what the question wants counted is counted here: no number was put to its word."""
     counted = " ".join(word for _, word in _COUNTED.findall(claim.sentence))
-    there = set(stems(f"{quote.text} {quote.hit.text}", claim.language))
-    missing = set(stems(counted, claim.language)) - there
-    return not missing - _signs_in(f"{quote.text} {quote.hit.text}", claim.language)
+    wanted = set(stems(counted, claim.language)) & set(stems(claim.question, claim.language))
+    here = f"{quote.text} {quote.hit.text}"
+    there = set(stems(here, claim.language))
+    return not wanted - there - (_signs_in(here, claim.language) if wanted - there else set())
 
 
 def _signs_in(text: str, language: Language) -> set[str]:

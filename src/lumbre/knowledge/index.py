@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import log
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from lumbre.core.document import Document, Parsed, Span
+from lumbre.core.document import Document, Parsed, Span, Status
+from lumbre.knowledge.lexical import TABLES, Kind, covered
 from lumbre.knowledge.matrix import STORED, Matrix, load
 from lumbre.knowledge.schema import SCHEMA
 from lumbre.knowledge.terms import grams, stems
@@ -19,8 +19,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-Kind = Literal["stems", "grams"]
-_TABLES: dict[Kind, str] = {"stems": "passage_stems", "grams": "passage_grams"}
+_DOCUMENTS = (
+    "SELECT path, reason, sha256,"
+    " (SELECT count(*) FROM pages WHERE document = documents.id),"
+    " (SELECT count(*) FROM passages WHERE document = documents.id) FROM documents"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,26 +85,14 @@ class Index:
         )
         return next((Known(*map(str, row)) for row in rows), None)
 
+    def document(self, path: str) -> Document | None:
+        """The document of this very path."""
+        return next(map(_document, self._all(f"{_DOCUMENTS} WHERE path = ?", path)), None)
+
     def documents(self, within: Sequence[str] = ()) -> list[Document]:
         """Every document, by path; only those at or under the paths `within`, if any."""
-        rows = self._all(
-            "SELECT path, reason, sha256,"
-            " (SELECT count(*) FROM pages WHERE document = documents.id),"
-            " (SELECT count(*) FROM passages WHERE document = documents.id)"
-            " FROM documents ORDER BY path"
-        )
-        return [
-            Document(
-                path=path,
-                status="failed" if reason else "indexed",
-                reason=reason,
-                pages=pages,
-                passages=passages,
-                sha256=sha256,
-            )
-            for path, reason, sha256, pages, passages in rows
-            if is_within(path, within)
-        ]
+        every = map(_document, self._all(f"{_DOCUMENTS} ORDER BY path"))
+        return [document for document in every if is_within(document.path, within)]
 
     def stale(self, embedding: str) -> list[str]:
         """Paths of documents whose vectors are another model's."""
@@ -206,34 +197,18 @@ class Index:
         self._matrix = None
 
     def covered(self, kind: Kind, terms: Iterable[str]) -> dict[int, float]:
-        """Passage id -> how well it covers these terms, 0 to about 1, rare ones weighing most.
-
-        BM25 as FTS5 gives it, over what a passage of mean length would get that has each
-        term once.
-        """
-        wanted = sorted(set(terms))
-        if not wanted:
-            return {}
-        table = _TABLES[kind]
-        ((total,),) = self._all("SELECT count(*) FROM passages")
-        marks = ",".join("?" * len(wanted))
-        words = f"SELECT term, doc FROM {table}_words WHERE term IN ({marks})"
-        found = dict(self._all(words, *wanted))
-        full = sum(_rarity(total, int(found.get(term, 0))) for term in wanted)
-        if not found or full <= 0:
-            return {}
-        query = " OR ".join(f'"{term}"' for term in found)
-        rows = self._all(f"SELECT rowid, -bm25({table}) FROM {table} WHERE {table} MATCH ?", query)
-        return {int(passage): float(score) / full for passage, score in rows}
+        """Passage id -> how well it covers these terms: `lexical.covered`."""
+        return covered(self._all, kind, terms)
 
     def _all(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
         with self._store.reading() as connection:
             return list(connection.execute(query, values))
 
 
-def _rarity(total: int, having: int) -> float:
-    """Source: sqlite ext/fts5/fts5_aux.c, fts5Bm25GetData: the weight of a term."""
-    return max(1e-6, log((total - having + 0.5) / (having + 0.5)))
+def _document(row: tuple[Any, ...]) -> Document:
+    path, reason, sha256, pages, passages = row
+    status: Status = "failed" if reason else "indexed"
+    return Document(path, status, reason, pages, passages, sha256)
 
 
 def is_within(path: str, within: Sequence[str]) -> bool:
@@ -272,7 +247,7 @@ def _put_passage(
 def _forget(connection: apsw.Connection, path: str) -> bool:
     rows = list(connection.execute("SELECT id FROM documents WHERE path = ?", (path,)))
     for (document,) in rows:
-        for table in _TABLES.values():
+        for table in TABLES.values():
             connection.execute(
                 f"DELETE FROM {table} WHERE rowid IN (SELECT id FROM passages WHERE document = ?)",
                 (document,),

@@ -109,8 +109,8 @@ class Ingest:
             return
         known = self._index.known(str(path))
         if known and known.cut == str(self._cut) and known.sha256 == await sha256_of(path):
-            (document,) = self._index.documents([str(path)])
-            yield Added(document, changed=False)
+            if document := self._index.document(str(path)):
+                yield Added(document, changed=False)
             return
         try:
             read = await self._reader.read(path)
@@ -159,8 +159,8 @@ class Ingest:
             sentences=tuple(pieces[len(passages) :]),
         )
         await asyncio.to_thread(self._index.put, prepared)
-        (document,) = self._index.documents([path])
-        yield Added(document, changed=True)
+        if document := self._index.document(path):
+            yield Added(document, changed=True)
 
     def _refused(self, path: Path, reason: str, sha256: str) -> Added:
         if sha256 and reason not in _MAY_PASS:

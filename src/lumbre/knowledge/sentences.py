@@ -17,6 +17,7 @@ _LONGEST = 500
 _END = re.compile(r"[.!?…]+[\"'»”’)\]*_]*(?=\s)|[:;](?=[ \t]*\n)|\n")
 _ITEM = re.compile(r"[ \t]*(?:[-*+•–—▪◦·]|#{1,6}|>|\d{1,3}[.)]|[a-zа-яё]\))[ \t]|[ \t]*\|", re.I)
 _LEAD = re.compile(r"(?:[ \t]*(?:[-*+•–▪◦·]|#{1,6}|>)[ \t]+)+")
+_LABEL = re.compile(r"\w+(?: \d+)?\.")
 _OPENING = "\"'«“‘(¿¡[*_—–-"
 _CLAUSE = re.compile(r"\d{1,3}(?:\.\d{1,3})*")
 _SHORT = 0.85
@@ -28,13 +29,27 @@ _RULE = re.compile(r"[\s|:=*_#>+-]*")
 
 
 def sentences(text: str) -> list[Span]:
-    """Spans of the sentences, in order, apart from each other, without outer white space."""
+    """Spans of the sentences, in order, apart from each other, without outer white space.
+
+    A label of one word, or of one and a number, goes with the sentence after it.
+    """
     found: list[Span] = []
     start = 0
     for end in [*_ends(text), len(text)]:
-        found.extend(_trimmed(text, start, end))
+        for span in _trimmed(text, start, end):
+            start_of_both = found.pop().start if found and _leads(text, found[-1], span) else None
+            found.append(span if start_of_both is None else Span(start_of_both, span.end))
         start = end
     return found
+
+
+def _leads(text: str, lead: Span, span: Span) -> bool:
+    """Whether a sentence is a mere label of the next one: "ATENCIÓN.", "E40.", "Lana."."""
+    return (
+        span.end - lead.start <= _LONGEST
+        and not text[lead.end : span.start].strip(" ")
+        and _LABEL.fullmatch(text, lead.start, lead.end) is not None
+    )
 
 
 def _ends(text: str) -> Iterator[int]:

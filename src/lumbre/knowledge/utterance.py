@@ -53,8 +53,9 @@ class Utterance:
             steps += self._show(first.end)
             steps.append(Said(self._open[first.start : first.end]))
             self._open = self._open[first.end :]
-            self._shown = 0
-        return steps + self._show(len(self._open.rstrip()))
+            self._shown = max(0, self._shown - first.end)
+        # what follows the last word may be the beginning of a list mark or a rule
+        return steps + (self._show(spans[-1].end) if spans else [])
 
     def finish(self) -> list[Show | Said]:
         """The last sentence."""
