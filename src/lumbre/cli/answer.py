@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ def ask(
     docs: tuple[str, ...] = (),
     model: str | None = None,
     conversation: str | int | None = None,
-) -> Iterator[dict[str, Any]]:
+) -> Generator[dict[str, Any]]:
     """The events of one answer."""
     body = {
         "question": question,
@@ -34,11 +34,11 @@ def ask(
     return client.stream("/lumbre/ask", {k: v for k, v in body.items() if v is not None})
 
 
-def show(session: Session, events: Iterator[dict[str, Any]]) -> dict[str, Any]:
+def show(session: Session, events: Generator[dict[str, Any]]) -> dict[str, Any]:
     """Print the words as they come, then citations and figures; the last event."""
     last: dict[str, Any] = {}
     spoken = False
-    with Moving() as moving, closing(events):  # type: ignore[type-var]
+    with Moving() as moving, closing(events):
         for event in events:
             last = event
             match event["event"]:

@@ -6,7 +6,7 @@ Standard library only: a command that attaches to a warm household has little el
 import http.client
 import json
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,7 +64,7 @@ class Client:
         """The JSON a DELETE answers with."""
         return self._once("DELETE", target, body)
 
-    def stream(self, target: str, body: Mapping[str, object]) -> Iterator[dict[str, Any]]:
+    def stream(self, target: str, body: Mapping[str, object]) -> Generator[dict[str, Any]]:
         """The events a POST answers with. Closing the iterator, or ctrl-C, ends the work there.
 
         Raises:

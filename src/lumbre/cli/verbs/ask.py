@@ -31,6 +31,6 @@ def command(
         if not in_json:
             show(session, events)
             return
-        with closing(events):  # type: ignore[type-var]
+        with closing(events):
             *_, last = events
         print(as_json(last["answer"]))

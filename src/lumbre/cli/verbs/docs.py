@@ -25,27 +25,28 @@ def add(session: Session, paths: tuple[str, ...], in_json: bool) -> int:
     told: list[dict[str, object]] = []
     counts: dict[str, int] = {}
     body = {"paths": [absolute(path) for path in paths]}
-    with session.household() as client, Moving() as moving:
-        with closing(client.stream("/lumbre/docs", body)) as events:  # type: ignore[type-var]
-            place = ""
-            for event in events:
-                match event["event"]:
-                    case "phase":
-                        moving.show(session.say(f"ask.{event['name']}", model=event["model"]))
-                    case "reading":
-                        place = f"{event['number']}/{event['of']} {shown(event['path'])}"
-                        moving.show(place)
-                    case "embedding":
-                        moving.show(f"{place} {bar(event['done'] / max(1, event['of']))}")
-                    case "document":
-                        told.append({k: v for k, v in event.items() if k not in ("event",)})
-                        if not in_json:
-                            moving.clear()
-                            print(
-                                visible(_row(session, event, changed=event["changed"])), flush=True
-                            )
-                    case "done":
-                        counts = {k: v for k, v in event.items() if k != "event"}
+    with (
+        session.household() as client,
+        Moving() as moving,
+        closing(client.stream("/lumbre/docs", body)) as events,
+    ):
+        place = ""
+        for event in events:
+            match event["event"]:
+                case "phase":
+                    moving.show(session.say(f"ask.{event['name']}", model=event["model"]))
+                case "reading":
+                    place = f"{event['number']}/{event['of']} {shown(event['path'])}"
+                    moving.show(place)
+                case "embedding":
+                    moving.show(f"{place} {bar(event['done'] / max(1, event['of']))}")
+                case "document":
+                    told.append({k: v for k, v in event.items() if k != "event"})
+                    if not in_json:
+                        moving.clear()
+                        print(visible(_row(session, event, changed=event["changed"])), flush=True)
+                case "done":
+                    counts = {k: v for k, v in event.items() if k != "event"}
     if in_json:
         print(as_json(told))
     else:
