@@ -58,10 +58,12 @@ def test_requests_go_on_after_the_server_has_closed_a_kept_connection(
 
     async def story() -> None:
         async with running(chatter, smollm2) as (_, engine):
+            asked = [Message("user", "one two")]
+            first = await engine.count(asked)
             for _ in range(120):
-                assert await engine.count_text("one two") == 2
-            counts = await asyncio.gather(*(engine.count_text("one two") for _ in range(250)))
-            assert counts == [2] * 250
+                assert await engine.count(asked) == first
+            counts = await asyncio.gather(*(engine.count(asked) for _ in range(250)))
+            assert counts == [first] * 250
 
     asyncio.run(story())
 
@@ -196,7 +198,7 @@ def test_an_abort_in_one_worker_is_its_own_end_alone(
             assert await worker.gone() == -signal.SIGABRT
             assert worker.failure().facts["reason"] == "killed by SIGABRT"
             with pytest.raises(WorkerFailed):
-                await engine.count_text("hello")
+                await engine.count([Message("user", "hello")])
             assert (await collect(other, words("word", 3)))[-1].finish is not None
 
     asyncio.run(story())

@@ -86,11 +86,6 @@ class _Served:
     async def close(self) -> None:
         await self._wire.close()
 
-    async def count_text(self, text: str) -> int:
-        """Tokens of a bare text, without template or begin and end marks."""
-        answer = await self._wire.post("/tokenize", {"content": text, "add_special": False})
-        return len(answer["tokens"])
-
     async def _look(self) -> None:
         props = await self._wire.get("/props")
         self._window_tokens = int(props["default_generation_settings"]["n_ctx"])
