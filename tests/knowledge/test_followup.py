@@ -3,6 +3,8 @@
 import json
 from pathlib import Path
 
+import pytest
+
 from lumbre.core.messages import Message
 from lumbre.knowledge.followup import leans_back, search_text
 
@@ -13,6 +15,13 @@ def test_example_questions_are_told_apart(examples: Path) -> None:
     alone = [case["question"] for case in cases if not case["previous"]]
     assert [question for question in later if not leans_back(question)] == []
     assert sum(map(leans_back, alone)) <= 0.15 * len(alone)
+
+
+@pytest.mark.parametrize(
+    "said", ["Hola, ¿qué tal?", "¡Gracias!", "Thanks", "How are you?", "Привет! Как дела?", "Ok."]
+)
+def test_small_talk_leans_on_nothing(said: str) -> None:
+    assert not leans_back(said)
 
 
 def test_a_leaning_question_is_searched_with_the_persons_last_one() -> None:

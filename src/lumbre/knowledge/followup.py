@@ -24,6 +24,17 @@ _POINTING = re.compile(
     r")\b",
     re.IGNORECASE,
 )
+_SMALL_TALK = re.compile(
+    r"^\W*(?:"
+    r"hola|buen[oa]s|gracias|muchas gracias|adiós|hasta luego|qué tal|cómo est[áa]s?|quién eres|"
+    r"vale|perfecto|de acuerdo|"
+    r"hello|hi|hey|thanks|thank you|bye|goodbye|how are you|who are you|good (?:morning|evening)|"
+    r"ok|okay|great|"
+    r"привет|здравствуйте?|спасибо|пока|до свидания|как дела|кто ты|добрый (?:день|вечер)|"
+    r"доброе утро|хорошо|ладно|понятно"
+    r")\b",
+    re.IGNORECASE,
+)
 _FEW = 2
 """Words that say something; a question with no more stands on the one before."""
 
@@ -32,6 +43,8 @@ def leans_back(question: str) -> bool:
     """Whether a question can hardly be understood without the one before it."""
     stopped = frozenset().union(*(stop_words(language) for language in LANGUAGES))
     telling = [word for word in words(question) if word not in stopped]
+    if _SMALL_TALK.match(question) and len(telling) <= _FEW:
+        return False
     return bool(_LEANING.match(question) or _POINTING.search(question)) or len(telling) <= _FEW
 
 
