@@ -65,7 +65,7 @@ def test_bad_utf_8_typed_into_a_talk_is_read_as_well_as_it_can_be(
 
 
 @pytest.mark.parametrize("verb", ["ask", "docs search"])
-def test_a_question_that_is_no_text_is_refused(verb: str, home: Path) -> None:
+def test_a_question_that_is_no_text_is_refused(verb: str, home: Path, lumbre: Run) -> None:
     done = shell(home, f"lumbre {verb} \"$(printf 'caf\\351')\" --lang es")
     assert done.returncode == 2
     message, hint = done.stderr.decode().splitlines()
