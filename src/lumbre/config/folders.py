@@ -27,13 +27,15 @@ class Folders:
     def of(cls, environment: Mapping[str, str]) -> "Folders":
         """By LUMBRE_HOME and LUMBRE_MODELS, else in the user's data folder."""
         if named := environment.get("LUMBRE_HOME"):
-            home = Path(named).expanduser().absolute()
+            home = Path(os.path.expanduser(named)).absolute()  # noqa: PTH111 - does not raise
         else:
             import platformdirs
 
             home = Path(platformdirs.user_data_dir("lumbre", appauthor=False))
         models = environment.get("LUMBRE_MODELS")
-        weights = Path(models).expanduser().absolute() if models else home / "weights"
+        weights = home / "weights"
+        if models:
+            weights = Path(os.path.expanduser(models)).absolute()  # noqa: PTH111
         return cls(home=home, weights=weights, run=_run_folder(home, environment))
 
     @property

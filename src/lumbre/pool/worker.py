@@ -5,7 +5,6 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,13 +12,8 @@ from lumbre.core.backend import Launch
 from lumbre.core.errors import WorkerFailed
 from lumbre.hardware import usage
 from lumbre.pool import cause
+from lumbre.workers.environment import inherited
 
-_KEPT = (
-    "PATH", "HOME", "USER", "TMPDIR", "LANG", "LC_ALL", "LC_CTYPE", "TZ",
-    "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV",
-    "CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES",
-)  # fmt: skip
-"""What a worker inherits of our environment: no key or proxy of the user's is its business."""
 _TAIL_BYTES = 64 * 1024
 _GRACE_S = 1.0
 
@@ -126,15 +120,11 @@ async def _spawn(launch: Launch, log_path: Path) -> asyncio.subprocess.Process:
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=log,
-            env=_environment(launch.environment),
+            env=inherited(launch.environment),
             start_new_session=True,  # ctrl-C in a terminal is not for it, not even while it starts
         )
     finally:
         os.close(log)
-
-
-def _environment(more: Mapping[str, str]) -> dict[str, str]:
-    return {name: os.environ[name] for name in _KEPT if name in os.environ} | dict(more)
 
 
 async def _announced(process: asyncio.subprocess.Process, launch: Launch) -> str | None:

@@ -33,6 +33,7 @@ _log = logging.getLogger(__name__)
 
 _LOOK_S = 5.0
 """Between two looks whether the door is still where commands look for it."""
+_STARTING_S = 0.02
 _ENDS = (signal.SIGTERM, signal.SIGINT)
 _PATIENCE_S = 1.0
 """A command that only looks who serves holds the lock for an instant."""
@@ -196,7 +197,10 @@ async def _serve(
     loop = asyncio.get_running_loop()
 
     def end() -> None:
-        server.should_exit = True
+        if server.started:
+            server.should_exit = True
+        else:  # it would break off its own start, and complain of that
+            loop.call_later(_STARTING_S, end)
 
     def end_from_anywhere() -> None:
         with suppress(RuntimeError):  # the loop has ended by itself meanwhile

@@ -18,6 +18,7 @@ from lumbre.core.document import Answer, Document
 from lumbre.core.errors import BadArguments
 from lumbre.core.generation import PromptProgress
 from lumbre.core.messages import Message
+from lumbre.core.text import is_text
 from lumbre.hardware.usage import pss_bytes
 from lumbre.knowledge.answer import Done, Phase, Settings, Text, answer
 from lumbre.knowledge.index import Index
@@ -305,7 +306,7 @@ def _document(document: Document) -> Event:
 
 def _text(body: Event, name: str) -> str:
     value = body.get(name)
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, str) or not value.strip() or not is_text(value):
         raise BadArguments(reason=f"{name}: {value!r}")
     return value
 
