@@ -148,16 +148,18 @@ def within(config: Config) -> Iterator[Path]:
             opened.set()
 
     thread = threading.Thread(target=run, name="household")
+    # ctrl-C inside `start` would leave a thread that runs and does not count as alive
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    thread.start()
     try:
-        thread.start()  # ctrl-C may come inside it, when the thread already runs
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         opened.wait()
         if failed:
             raise failed[0]
         yield path
     finally:
         life.ends()
-        if thread.is_alive():
-            thread.join()
+        thread.join()
         door.close()
         path.unlink(missing_ok=True)
 
