@@ -27,7 +27,7 @@ BOOK = ChatRequest((Message("user", "one two three four " * 1500),), 1, temperat
 
 async def slot(engine: Any) -> dict[str, Any]:
     """The state of the worker's one slot, by its own endpoint."""
-    response = await engine._wire._open("GET", "/slots", None)
+    response = await engine.wire._open("GET", "/slots", None)
     async with response:
         slots: list[dict[str, Any]] = await response.json()
     return slots[0]

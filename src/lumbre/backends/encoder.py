@@ -4,6 +4,7 @@ from array import array
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from lumbre.backends.served import Served
 from lumbre.backends.wire import Wire
 from lumbre.core.backend import Engine, Launch, WorkerSettings
 from lumbre.core.model import Manifest
@@ -50,26 +51,11 @@ class Encoder:
         return EncoderEngine(Wire(manifest.id, url, key))
 
 
-class EncoderEngine:
+class EncoderEngine(Served):
     """A worker that turns texts into vectors."""
 
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._window_tokens: int | None = None
-
-    @property
-    def window_tokens(self) -> int:
-        """Tokens of the longest text it takes. Known once `ready` has returned."""
-        if self._window_tokens is None:
-            raise RuntimeError("the window is known once the engine is ready")
-        return self._window_tokens
-
-    async def close(self) -> None:
-        await self._wire.close()
-
     async def ready(self) -> None:
-        props = await self._wire.get("/props")
-        self._window_tokens = int(props["default_generation_settings"]["n_ctx"])
+        await self.look()
         await self.embed(["."])
 
     async def embed(self, texts: Sequence[str]) -> list["array[float]"]:
@@ -78,7 +64,7 @@ class EncoderEngine:
         Raises:
             PromptTooLong: a text over the window; nothing is cut.
         """
-        return await self._wire.embed(texts, _TEXTS_AT_A_TIME)
+        return await self.wire.embed(texts, _TEXTS_AT_A_TIME)
 
 
 backend = Encoder()

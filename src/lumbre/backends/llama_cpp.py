@@ -6,6 +6,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from lumbre.backends.served import Served
 from lumbre.backends.wire import Wire
 from lumbre.core.backend import Engine, Launch, WorkerSettings
 from lumbre.core.errors import EngineRefused, WorkerFailed
@@ -69,29 +70,7 @@ class LlamaCpp:
         return ChatEngine(wire, adapters=1 if adapters else 0)
 
 
-class _Served:
-    """What both kinds share."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._window_tokens: int | None = None
-
-    @property
-    def window_tokens(self) -> int:
-        """Tokens of one slot, prompt and answer together. Known once `ready` has returned."""
-        if self._window_tokens is None:
-            raise RuntimeError("the window is known once the engine is ready")
-        return self._window_tokens
-
-    async def close(self) -> None:
-        await self._wire.close()
-
-    async def _look(self) -> None:
-        props = await self._wire.get("/props")
-        self._window_tokens = int(props["default_generation_settings"]["n_ctx"])
-
-
-class ChatEngine(_Served):
+class ChatEngine(Served):
     """A worker that continues a talk."""
 
     def __init__(self, wire: Wire, adapters: int = 0) -> None:
@@ -99,14 +78,14 @@ class ChatEngine(_Served):
         self._lora = [{"id": index, "scale": 1.0} for index in range(adapters)]
 
     async def ready(self) -> None:
-        await self._look()
+        await self.look()
         hello = ChatRequest(messages=(Message("user", "."),), max_output_tokens=1, temperature=0.0)
         tokens = 0
         async with aclosing(self.chat(hello)) as deltas:
             async for delta in deltas:
                 tokens = delta.usage.output_tokens if delta.usage else tokens
         if tokens < 1:
-            raise EngineRefused(model=self._wire.model, reason="no token came")
+            raise EngineRefused(model=self.wire.model, reason="no token came")
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Always a stream: a request that is not one runs to its end even when nobody waits.
@@ -117,7 +96,7 @@ class ChatEngine(_Served):
         finish: Finish | None = None
         usage: Usage | None = None
         async with aclosing(
-            self._wire.stream("/v1/chat/completions", self._body(request))
+            self.wire.stream("/v1/chat/completions", self._body(request))
         ) as events:
             async for event in events:
                 if progress := event.get("prompt_progress"):
@@ -130,12 +109,12 @@ class ChatEngine(_Served):
                     if choice.get("finish_reason"):
                         finish = _FINISHES.get(choice["finish_reason"], "stop")
         if finish is None:
-            raise WorkerFailed(model=self._wire.model, reason="an answer without an end", log="")
+            raise WorkerFailed(model=self.wire.model, reason="an answer without an end", log="")
         yield Delta(finish=finish, usage=usage)
 
     async def count(self, messages: Sequence[Message]) -> int:
         body = {"messages": _messages(messages)}
-        answer = await self._wire.post("/v1/chat/completions/input_tokens", body)
+        answer = await self.wire.post("/v1/chat/completions/input_tokens", body)
         return int(answer["input_tokens"])
 
     def _body(self, request: ChatRequest) -> dict[str, object]:
@@ -158,11 +137,11 @@ class ChatEngine(_Served):
         return body
 
 
-class EmbeddingEngine(_Served):
+class EmbeddingEngine(Served):
     """A worker that turns texts into vectors."""
 
     async def ready(self) -> None:
-        await self._look()
+        await self.look()
         await self.embed(["."])
 
     async def embed(self, texts: Sequence[str]) -> list["array[float]"]:
@@ -171,7 +150,7 @@ class EmbeddingEngine(_Served):
         Raises:
             PromptTooLong: a text over the window; nothing is cut.
         """
-        return await self._wire.embed(texts, _TEXTS_AT_A_TIME)
+        return await self.wire.embed(texts, _TEXTS_AT_A_TIME)
 
 
 def is_embedder(manifest: Manifest) -> bool:
