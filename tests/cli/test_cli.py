@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -362,3 +363,17 @@ def test_use_keeps_what_else_stands_in_the_file(lumbre: Run, home: Path) -> None
     text = (home / "config.toml").read_text()
     assert text.startswith("# mine\n[pool]\nidle_s = 30 # short\n")
     assert 'id = "smollm2-135m-instruct-q4_1"' in text
+
+
+def test_an_answer_that_is_not_there_names_where_to_look(
+    lumbre: Run, boat: Path, smollm2: Path
+) -> None:
+    lumbre("docs", "add", str(boat))
+    question = "Who won the world cup in '98?"
+    told = lumbre("ask", question, LUMBRE_LLM__PRIMARY__ID="smollm2-135m-instruct-q4_1")
+    assert told.returncode == 0
+    assert told.stdout == "That is not in your documents.\n"
+    line = told.stderr.splitlines()[0]
+    command = shlex.split(line.partition(": ")[2])
+    assert command == ["lumbre", "docs", "search", question]
+    assert lumbre(*command[1:]).returncode == 0

@@ -1,6 +1,7 @@
 """Show an answer as it comes: the words, then what they stand on."""
 
 import os
+import shlex
 import sys
 from collections.abc import Generator, Mapping
 from contextlib import closing
@@ -34,7 +35,7 @@ def ask(
     return client.stream("/lumbre/ask", {k: v for k, v in body.items() if v is not None})
 
 
-def show(session: Session, events: Generator[dict[str, Any]]) -> dict[str, Any]:
+def show(session: Session, events: Generator[dict[str, Any]], question: str) -> dict[str, Any]:
     """Print the words as they come, then citations and figures; the last event."""
     last: dict[str, Any] = {}
     spoken = False
@@ -53,16 +54,18 @@ def show(session: Session, events: Generator[dict[str, Any]]) -> dict[str, Any]:
                     sys.stdout.flush()
     if spoken:
         print()
-    foot(session, last["answer"])
+    foot(session, last["answer"], question)
     return last
 
 
-def foot(session: Session, answer: Mapping[str, Any]) -> None:
-    """Citations, what was left out, and what it took."""
+def foot(session: Session, answer: Mapping[str, Any], question: str) -> None:
+    """Citations, or where to look without them; what was left out, and what it took."""
     for citation in answer["citations"]:
         facts = dict(citation, document=shown(citation["document"]), quote=_line(citation["quote"]))
         page = "citation_page" if citation["page"] else "citation"
         session.print(f"ask.{page}", **{k: facts[k] for k in ("id", "document", "page", "quote")})
+    if not answer["answered"]:
+        session.note("ask.look", command=f"lumbre docs search {shlex.quote(question)}")
     for left in answer["prompt"]["left_out"]:
         session.note("ask.left_out", **left)
     session.note(

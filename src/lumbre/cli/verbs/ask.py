@@ -29,7 +29,7 @@ def command(
     with session.household() as client:
         events = ask(session, client, question, docs=docs, model=model)
         if not in_json:
-            show(session, events)
+            show(session, events, question)
             return
         with closing(events):
             *_, last = events

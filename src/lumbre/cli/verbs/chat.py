@@ -75,7 +75,7 @@ class _Talk:
             conversation=self._which,
         )
         self._which = next(events)["id"]
-        show(self._session, events)
+        show(self._session, events, said)
 
 
 def _said() -> Iterator[str]:
