@@ -14,7 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from socket import socket
 from typing import TYPE_CHECKING
@@ -134,7 +134,6 @@ def within(config: Config) -> Iterator[Path]:
     """
     _sweep(config)
     path = config.folders.run / f"own-{os.getpid()}.sock"
-    door = listen(path)
     life = _Life()
     opened = threading.Event()
     failed: list[BaseException] = []
@@ -147,21 +146,30 @@ def within(config: Config) -> Iterator[Path]:
         finally:
             opened.set()
 
-    thread = threading.Thread(target=run, name="household")
-    # ctrl-C inside `start` would leave a thread that runs and does not count as alive
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    thread.start()
-    try:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with ExitStack() as stack:
+        # no ctrl-C between having something and being sure to give it back
+        with _uninterrupted():
+            door = listen(path)
+            stack.callback(path.unlink, missing_ok=True)
+            stack.callback(door.close)
+            thread = threading.Thread(target=run, name="household")
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(life.ends)
         opened.wait()
         if failed:
             raise failed[0]
         yield path
+
+
+@contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """ctrl-C that comes in the block is heard at its end."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
     finally:
-        life.ends()
-        thread.join()
-        door.close()
-        path.unlink(missing_ok=True)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _sweep(config: Config) -> None:
