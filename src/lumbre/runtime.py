@@ -126,16 +126,13 @@ class Runtime:
 
     async def warm(self, model: str | None = None) -> float:
         """Have a chat model loaded. The seconds this took: 0 when it already was."""
-        manifest = self.chat_model(model)
-        if self.pool.is_ready(manifest.id):
-            return 0.0
-        begun = time.monotonic()
-        async with self.pool.lease(manifest.id):
-            return time.monotonic() - begun
+        return await self._warm(self.chat_model(model))
 
     async def warm_embedder(self) -> float:
         """Have the embedding model loaded. The seconds this took: 0 when it already was."""
-        manifest = self.embedder()
+        return await self._warm(self.embedder())
+
+    async def _warm(self, manifest: Manifest) -> float:
         if self.pool.is_ready(manifest.id):
             return 0.0
         begun = time.monotonic()

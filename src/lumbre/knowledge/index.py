@@ -192,10 +192,6 @@ class Index:
             kept = self._matrix = load(self._store, embedding)
         return kept
 
-    def forget_matrix(self) -> None:
-        """Give the memory of the vectors back until the next search."""
-        self._matrix = None
-
     def covered(self, kind: Kind, terms: Iterable[str]) -> dict[int, float]:
         """Passage id -> how well it covers these terms: `lexical.covered`."""
         return covered(self._all, kind, terms)

@@ -14,7 +14,7 @@ from typing import Any
 
 from lumbre.assistant.conversation import Conversations
 from lumbre.config import Config
-from lumbre.core.document import Answer, Document
+from lumbre.core.document import Answer
 from lumbre.core.errors import BadArguments
 from lumbre.core.generation import PromptProgress
 from lumbre.core.messages import Message
@@ -132,7 +132,7 @@ class Household:
 
     def docs_list(self, under: Sequence[str] = ()) -> list[Event]:
         """Every document that was added, and what became of it."""
-        return [_document(document) for document in self.index.documents(under)]
+        return [asdict(document) for document in self.index.documents(under)]
 
     def docs_remove(self, paths: Sequence[str]) -> Event:
         """Forget documents: these, and all under these folders."""
@@ -298,10 +298,6 @@ def _told(told: Answer, peak_bytes: int) -> Event:
         "timing": {name: round(told.timing.get(name, 0.0), 3) for name in names},
         "memory": {"peak_bytes": peak_bytes},
     }
-
-
-def _document(document: Document) -> Event:
-    return asdict(document)
 
 
 def _text(body: Event, name: str) -> str:
