@@ -117,11 +117,15 @@ class Documents:
     overlap_characters: int = 200
     """How much of a passage stands in the next one too: at most half of it."""
     max_file_bytes: int = bounded(512 * 1024**2, least=1)
-    """Larger files are not read."""
+    """Larger files are not read, nor packed ones that are larger unpacked."""
+    max_pages: int = bounded(20_000, least=1)
+    """A document of more pages is not read."""
     parse_timeout_s: float = bounded(60.0, least=1)
     """How long the text of one file may take."""
     parse_memory_bytes: int = bounded(1024**3, least=64 * 1024**2)
     """What the process that reads files may hold."""
+    viewer: str = ""
+    """The command `lumbre docs open` runs, with {path}, {page} and {uri}; empty: one is found."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,14 @@ from lumbre.words import Language
 Status = Literal["indexed", "failed", "skipped"]
 
 
+def status_of(reason: str) -> Status:
+    """What became of a file: `reason` is a name of words/docs.toml, empty when it was read.
+
+    Skipped is what lumbre does not try to read; failed, what it should have and could not.
+    """
+    return "indexed" if not reason else "skipped" if reason == "kind" else "failed"
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A stretch of a document's stored text, in code points; `end` is past the last."""
@@ -31,6 +39,15 @@ class Parsed:
             if page.start <= position < page.end:
                 return index
         return len(self.pages) or None
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much of a file a parser may open up."""
+
+    pages: int = 20_000
+    unpacked_bytes: int = 512 * 1024**2
+    """Of all that is read of a packed file together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +116,25 @@ class Ledger:
     left_out: tuple[LeftOut, ...] = ()
 
 
+Origin = Literal["generated", "extractive", "none"]
+"""Whose words an answer is in: a model's, the documents' own, or lumbre's (a refusal)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explained:
+    """Why an answer is what it is."""
+
+    searched: str
+    """What was searched for: the question, after the one before it where it leans on that."""
+    likely: float
+    """How likely the passages hold an answer, 0 to 1."""
+    passages: tuple[Hit, ...]
+    sentences: tuple[tuple[str, str], ...] = ()
+    """Each sentence of the model, and what was found of it (`knowledge.choose.Verdict`)."""
+    why: str = ""
+    """A sentence of words/explain.toml, by name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What was said, and what it stands on."""
@@ -109,7 +145,15 @@ class Answer:
     model: str
     template: str
     """Hash of the prompt template."""
+    origin: Origin = "none"
     citations: tuple[Citation, ...] = ()
+    unsupported: tuple[str, ...] = ()
+    """Sentences of the answer that no quote bears out; each is shown with [?]."""
+    removed_citations: int = 0
+    """Marks that the model set by itself; they were taken out."""
+    extractive: tuple[Citation, ...] = ()
+    """The documents' own best sentences, whether they were shown or not."""
     ledger: Ledger = field(default_factory=lambda: Ledger(0, 0))
     timing: dict[str, float] = field(default_factory=dict)
     """Seconds: load_s, retrieve_s, first_token_s, generate_s, total_s."""
+    explained: Explained | None = None

@@ -1,12 +1,12 @@
 """Which letters the bytes of a text file stand for.
 
-Most files are UTF-8. Older ones on a Spanish or Russian desktop are Windows-1252 or
-Windows-1251, and nothing in them says so: in Russian, letters above ASCII stand next to
-each other; in Spanish, they stand alone between ASCII letters.
+Most files are UTF-8. Some begin with a mark of their encoding; UTF-16 without one shows by
+its every other byte, which is the same few in Spanish, Russian and English.
 """
 
 import codecs
-import re
+
+from lumbre.knowledge.codepage import codepage
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -17,19 +17,24 @@ _MARKS = (
 )
 _SAMPLE_BYTES = 65_536
 _CONTROLS = bytes(sorted(set(range(32)) - set(b"\t\n\r\f\x1a\x1b")))
-_HIGH_LETTER = rb"[\xa8\xb8\xc0-\xff]"
-_IN_RUNS = re.compile(_HIGH_LETTER + rb"{2,}")
 _BAD_SHARE = 0.02
 """Of letters above ASCII that may be broken in a text still taken for UTF-8."""
+_LATIN, _CYRILLIC = 0x00, 0x04
+"""The upper halves of these letters in UTF-16."""
+_LETTERS_SHARE = 0.85
 
 
 def is_binary(data: bytes) -> bool:
     """Whether these bytes are no text: NUL bytes, or control characters all over."""
-    if data.startswith(tuple(mark for mark, _ in _MARKS)):
+    if is_marked(data) or _unmarked(data):
         return False
     sample = data[:_SAMPLE_BYTES]
-    controls = len(sample) - len(sample.translate(None, _CONTROLS))
-    return b"\0" in sample or controls > len(sample) / 50
+    return b"\0" in sample or _controls(sample) > len(sample) / 50
+
+
+def is_marked(data: bytes) -> bool:
+    """Whether these bytes begin with the mark of a Unicode encoding."""
+    return data.startswith(tuple(mark for mark, _ in _MARKS))
 
 
 def decoded(data: bytes) -> str:
@@ -37,6 +42,8 @@ def decoded(data: bytes) -> str:
     for mark, encoding in _MARKS:
         if data.startswith(mark):
             return data.decode(encoding, errors="replace")
+    if encoding := _unmarked(data):
+        return data.decode(encoding, errors="replace")
     try:
         return data.decode("utf-8")
     except UnicodeDecodeError:
@@ -44,10 +51,24 @@ def decoded(data: bytes) -> str:
     above_ascii = sum(character > "\x7f" for character in text)
     if text.count("\ufffd") <= above_ascii * _BAD_SHARE:
         return text
-    return data.decode(_single_byte_encoding(data), errors="replace")
+    return data.decode(codepage(data), errors="replace")
 
 
-def _single_byte_encoding(data: bytes) -> str:
-    high = len(re.findall(_HIGH_LETTER, data))
-    in_runs = sum(len(run) for run in _IN_RUNS.findall(data))
-    return "cp1251" if in_runs > high / 2 else "cp1252"
+def _unmarked(data: bytes) -> str:
+    """Which UTF-16 these bytes are that begin with no mark; empty when they are not."""
+    sample = data[:_SAMPLE_BYTES]
+    if len(data) < 4 or b"\0" not in sample:
+        return ""
+    even, odd = sample[0 : len(sample) // 2 * 2 : 2], sample[1::2]
+    for encoding, high, low in (("utf-16-le", odd, even), ("utf-16-be", even, odd)):
+        if high.count(_LATIN) + high.count(_CYRILLIC) < len(high) * _LETTERS_SHARE:
+            continue
+        pairs = zip(high, low, strict=True)
+        plain = bytes(lower for upper, lower in pairs if upper == _LATIN)
+        if b"\0" not in plain and _controls(plain) <= len(plain) / 50:
+            return encoding
+    return ""
+
+
+def _controls(sample: bytes) -> int:
+    return len(sample) - len(sample.translate(None, _CONTROLS))

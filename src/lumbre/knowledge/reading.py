@@ -9,17 +9,25 @@ import json
 import os
 import stat
 import sys
+from asyncio import IncompleteReadError
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from lumbre.core.document import Parsed, Span
+from lumbre.core.document import Bounds, Parsed, Span
 from lumbre.core.errors import DocumentUnreadable
 from lumbre.core.text import is_text
 from lumbre.knowledge import parsers
 from lumbre.workers.environment import inherited
+from lumbre.workers.parse import LENGTHS, reason_of
+
+_READ_AHEAD_BYTES = 1024**2
+
+_LOCK_OF_WORD = "~$"
+"""How the name of what Word leaves beside an open document begins; it is no document."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +37,7 @@ class Limits:
     timeout_s: float = 60.0
     memory_bytes: int = 1024**3
     file_bytes: int = 512 * 1024**2
+    pages: int = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +92,13 @@ class Reader:
         if answer is None:
             await self._end_child()
             raise DocumentUnreadable(document=str(path), reason="crashed")
-        if "reason" in answer:
-            raise DocumentUnreadable(document=str(path), **answer)
-        pages = tuple(Span(start, end) for start, end in answer["pages"])
-        return ReadFile(Parsed(answer["text"], pages), answer["sha256"])
+        told, text = answer
+        if "reason" in told:
+            raise DocumentUnreadable(document=str(path), **told)
+        pages = tuple(Span(start, end) for start, end in pairwise([0, *told["ends"]]))
+        return ReadFile(Parsed(text.decode(), pages), told["sha256"])
 
-    async def _ask(self, question: dict[str, object]) -> dict[str, Any] | None:
+    async def _ask(self, question: dict[str, object]) -> tuple[dict[str, Any], bytes] | None:
         """The child's answer, None when it died."""
         child = self._child = self._child or await self._start()
         assert child.stdin
@@ -96,11 +106,11 @@ class Reader:
         try:
             child.stdin.write(json.dumps(question).encode() + b"\n")
             await child.stdin.drain()
-            line = await child.stdout.readline()
-        except (BrokenPipeError, ConnectionResetError):
+            header, text = LENGTHS.unpack(await child.stdout.readexactly(LENGTHS.size))
+            told = json.loads(await child.stdout.readexactly(header))
+            return told, await child.stdout.readexactly(text)
+        except (BrokenPipeError, ConnectionResetError, IncompleteReadError):
             return None
-        answer: dict[str, Any] | None = json.loads(line) if line.endswith(b"\n") else None
-        return answer
 
     async def _start(self) -> Process:
         child = await asyncio.create_subprocess_exec(
@@ -113,10 +123,14 @@ class Reader:
             stderr=DEVNULL,
             env=inherited(),
             start_new_session=True,  # ctrl-C in a terminal is for its parent to hear
-            limit=self.limits.memory_bytes,
+            limit=_READ_AHEAD_BYTES,
         )
         assert child.stdin
-        settings = {"parsers": self._package, "memory_bytes": self.limits.memory_bytes}
+        settings = {
+            "parsers": self._package,
+            "memory_bytes": self.limits.memory_bytes,
+            "bounds": asdict(Bounds(self.limits.pages, self.limits.file_bytes)),
+        }
         child.stdin.write(json.dumps(settings).encode() + b"\n")
         return child
 
@@ -133,14 +147,14 @@ class Reader:
 
 def refusal(path: Path, largest_bytes: int) -> str | None:
     """Why a file need not even be opened, as a name of words/docs.toml."""
-    if not is_text(str(path)):
+    if not is_text(str(path)) or "\0" in str(path):
         return "name"
+    if path.name.startswith(_LOCK_OF_WORD):
+        return "kind"
     try:
         status = path.stat()
-    except FileNotFoundError:
-        return "missing"
-    except OSError:
-        return "permission"
+    except OSError as error:
+        return reason_of(error)
     if not stat.S_ISREG(status.st_mode):
         return "kind"
     if not os.access(path, os.R_OK):

@@ -8,6 +8,6 @@ from lumbre.core.document import Parsed
 ENDINGS = (".crash",)
 
 
-def parse(data: bytes) -> Parsed:
+def parse(data: bytes, bounds: object) -> Parsed:
     os.kill(os.getpid(), signal.SIGSEGV)
     return Parsed("")

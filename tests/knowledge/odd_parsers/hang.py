@@ -5,6 +5,6 @@ from lumbre.core.document import Parsed
 ENDINGS = (".hang",)
 
 
-def parse(data: bytes) -> Parsed:
+def parse(data: bytes, bounds: object) -> Parsed:
     while True:
         pass

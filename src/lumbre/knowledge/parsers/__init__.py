@@ -1,7 +1,7 @@
 """The kinds of files lumbre reads: one module each, found by the endings it names.
 
-A module has `ENDINGS`, lower-case file name endings with their dot, and `parse(data)`
-as `lumbre.workers.parse.Parses` describes it. It is only imported here for its endings,
+A module has `ENDINGS`, lower-case file name endings with their dot, and `parse(data,
+bounds)` as `lumbre.workers.parse.Parses` describes it. It is only imported here for its endings,
 so what reads the format is imported inside `parse`.
 """
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from lumbre.core.document import Parsed, Span
+from lumbre.core.document import Bounds, Parsed, Span
 from lumbre.core.errors import DocumentUnreadable
 from lumbre.knowledge.tidy import tidy
 
@@ -18,7 +18,7 @@ Source: pdfium core/fpdftext/cpdf_textpage.cpp; seen with pypdfium2 5.15.
 """
 
 
-def parse(data: bytes) -> Parsed:
+def parse(data: bytes, bounds: Bounds) -> Parsed:
     """The text of the pages, each ending in a line break but the last."""
     import pypdfium2
     import pypdfium2.raw
@@ -32,6 +32,8 @@ def parse(data: bytes) -> Parsed:
         reason = "encrypted" if locked else "damaged"
         raise DocumentUnreadable(document="", reason=reason) from error
     try:
+        if len(document) > bounds.pages:
+            raise DocumentUnreadable(document="", reason="pages")
         texts = [_text_of(document, index) for index in range(len(document))]
     finally:
         document.close()

@@ -1,6 +1,6 @@
 """Plain text files, whatever bytes their author's program wrote."""
 
-from lumbre.core.document import Parsed
+from lumbre.core.document import Bounds, Parsed
 from lumbre.core.errors import DocumentUnreadable
 from lumbre.knowledge.decode import decoded, is_binary
 from lumbre.knowledge.tidy import tidy
@@ -8,7 +8,7 @@ from lumbre.knowledge.tidy import tidy
 ENDINGS = (".txt", ".text")
 
 
-def parse(data: bytes) -> Parsed:
+def parse(data: bytes, bounds: Bounds) -> Parsed:
     """One text without pages."""
     if not data.strip():
         raise DocumentUnreadable(document="", reason="empty")
