@@ -63,6 +63,7 @@ class Session:
 
     def __init__(self, environment: Mapping[str, str], flags: Flags) -> None:
         self.flags = flags
+        self.environment = environment
         self.config: Config = load(environment, flags.settings)
         configured = self.config.settings.interface.language
         wishes = [environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG")]

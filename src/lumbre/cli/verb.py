@@ -3,6 +3,7 @@
 import difflib
 import importlib
 import pkgutil
+from keyword import iskeyword
 
 import click
 
@@ -110,7 +111,8 @@ class Lumbre(Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.list_commands(ctx):
             return None
-        module = importlib.import_module(f"lumbre.cli.verbs.{cmd_name}")
+        ending = "_" if iskeyword(cmd_name) else ""
+        module = importlib.import_module(f"lumbre.cli.verbs.{cmd_name}{ending}")
         command = module.command
         assert isinstance(command, click.Command)
         return command

@@ -33,6 +33,8 @@
     │   ├── DocumentUnreadable
     │   ├── NothingIndexed
     │   ├── UnknownDocument
+    │   ├── SeveralDocuments
+    │   ├── UnknownCitation
     │   ├── UnknownConversation
     │   └── HomeNotUsable
     ├── CapacityError          wait, or choose something smaller
@@ -306,10 +308,24 @@ class NothingIndexed(UsageError):
 
 
 class UnknownDocument(UsageError):
-    """A document that was never added."""
+    """A document that was never added; `near`: a sentence with those like it, or empty."""
 
     code = "unknown_document"
-    wants = ("document",)
+    wants = ("document", "near")
+
+
+class SeveralDocuments(UsageError):
+    """A name that more than one document has."""
+
+    code = "several_documents"
+    wants = ("document", "found")
+
+
+class UnknownCitation(UsageError):
+    """A number that the last answer cited nothing under, as far as it is still kept."""
+
+    code = "unknown_citation"
+    wants = ("id", "known")
 
 
 class UnknownConversation(UsageError):

@@ -1,13 +1,14 @@
 """Keep documents so that kill -9 leaves each one whole or absent, and find them again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import apsw
 
-from lumbre.core.document import Document, Parsed, Span, Status
+from lumbre.core.document import Document, Parsed, Span, status_of
 from lumbre.knowledge.lexical import TABLES, Kind, covered
 from lumbre.knowledge.matrix import STORED, Matrix, load
 from lumbre.knowledge.schema import SCHEMA
@@ -73,6 +74,11 @@ class Index:
         self._store = store
         self._matrix: Matrix | None = None
 
+    @property
+    def store(self) -> Store:
+        """The database, for what else is kept of documents."""
+        return self._store
+
     def generation(self) -> int:
         """Grows with every change."""
         ((generation,),) = self._all("SELECT generation FROM knowledge_generation")
@@ -134,6 +140,12 @@ class Index:
             for start, end, vector in rows
         ]
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is put in the block lands at once, or none of it. Waits for the disk once."""
+        with self._store.writing():
+            yield
+
     def put(self, prepared: Prepared) -> None:
         """Keep a document in place of what was under its path: all of it, or nothing."""
         text = prepared.parsed.text
@@ -164,7 +176,10 @@ class Index:
             _changed(connection)
 
     def put_unreadable(self, path: str, sha256: str, cut: str, reason: str) -> None:
-        """Remember that these bytes give no text, in place of what was under the path."""
+        """Remember why a file gives no text, in place of what was under the path.
+
+        `sha256` is empty where its bytes were not read.
+        """
         with self._store.writing() as connection:
             _forget(connection, path)
             connection.execute(
@@ -203,8 +218,7 @@ class Index:
 
 def _document(row: tuple[Any, ...]) -> Document:
     path, reason, sha256, pages, passages = row
-    status: Status = "failed" if reason else "indexed"
-    return Document(path, status, reason, pages, passages, sha256)
+    return Document(path, status_of(reason), reason, pages, passages, sha256)
 
 
 def is_within(path: str, within: Sequence[str]) -> bool:

@@ -1,17 +1,26 @@
-"""Add files and folders: each ends up searchable or with the reason why not."""
+"""Add files and folders: each ends up searchable or with the reason why not.
+
+While one file is embedded the next one is read, and what is done is stored in groups: the
+disk is waited for once a group, each file in it is kept whole or not at all, and none is
+called done before it is.
+"""
 
 import asyncio
 import hashlib
-import os
-from collections.abc import AsyncIterator, Iterator, Sequence
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
 
-from lumbre.core.document import Document, Status
+from lumbre.core.document import Document, status_of
 from lumbre.core.errors import DocumentUnreadable
+from lumbre.core.text import escaped
 from lumbre.knowledge import parsers
 from lumbre.knowledge.index import Index, Piece, Prepared, absolute
+from lumbre.knowledge.keeping import Keeping, Refused
 from lumbre.knowledge.language import language_of
+from lumbre.knowledge.places import Found, Places, found_at
 from lumbre.knowledge.reading import Reader, ReadFile, refusal
 from lumbre.knowledge.sentences import sentences
 from lumbre.knowledge.speaks import Vectorises
@@ -22,7 +31,7 @@ from lumbre.words import Language
 _BATCH = 32
 """Texts embedded at a time: often enough to show progress and to be cancelled."""
 
-_MAY_PASS = ("missing", "permission", "slow", "memory", "crashed")
+_MAY_PASS = ("missing", "name", "permission", "slow", "memory", "crashed")
 """Reasons that the file's bytes alone do not explain: tried again, and never in place of
 a text that was read before."""
 
@@ -53,7 +62,14 @@ class Added:
     changed: bool
 
 
-Step = Reading | Embedding | Added
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A document was forgotten: its file has been deleted."""
+
+    document: Document
+
+
+Step = Reading | Embedding | Added | Removed
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,58 +94,126 @@ class Ingest:
         *,
         cut: Cut,
         fallback: Language,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._index = index
+        self._places = Places(index.store)
         self._vectors = vectors
         self._reader = reader
         self._cut = cut
         self._fallback = fallback
+        self._keeping = Keeping(index, self._places, clock)
 
-    async def add(self, paths: Sequence[str | Path]) -> AsyncIterator[Step]:
-        """Read what is new or changed among these files and folders, one transaction a file.
+    async def add(self, paths: Sequence[str | Path]) -> AsyncGenerator[Step]:
+        """Read what is new or changed among these files and folders, forget what was deleted.
 
         A file that cannot be read is told of and never stops the others. Cancelled, the
         files done so far stay.
         """
+        try:
+            async with aclosing(self._steps(paths)) as steps:
+                async for step in steps:
+                    yield step
+                    for added in self._told():
+                        yield added
+            await self._keeping.finish()
+            for added in self._told():
+                yield added
+        finally:
+            await self._keeping.finish()
+
+    async def _steps(self, paths: Sequence[str | Path]) -> AsyncGenerator[Step]:
         for stale in self._index.stale(self._vectors.embedding_version):
             async for step in self._embed_again(stale):
                 yield step
-        files = [file for path in paths for file in found_at(Path(absolute(path)))]
-        for number, path in enumerate(files, start=1):
-            yield Reading(str(path), number, len(files))
-            async for step in self._add_file(path):
-                yield step
+        found = await asyncio.to_thread(found_at, [Path(absolute(path)) for path in paths])
+        for step in await asyncio.to_thread(self._forget, found):
+            yield step
+        for folder in found.closed:
+            yield Added(_unread(str(folder), "permission"), changed=True)
+        ahead: asyncio.Task[_Looked] | None = None
+        try:
+            for number, path in enumerate(found.files, start=1):
+                yield Reading(escaped(str(path)), number, len(found.files))
+                looked = await (ahead or self._look(path))
+                ahead = None
+                if number < len(found.files):
+                    ahead = asyncio.create_task(self._look(found.files[number]))
+                async for step in self._take(path, looked):
+                    yield step
+        finally:
+            if ahead is not None:
+                ahead.cancel()
+                await asyncio.gather(ahead, return_exceptions=True)
 
-    async def _add_file(self, path: Path) -> AsyncIterator[Step]:
+    def _forget(self, found: Found) -> list[Step]:
+        """Drop the documents under these folders whose files were deleted."""
+        if not found.folders:
+            return []
+        documents = self._index.documents([str(folder) for folder in found.folders])
+        deleted, away = self._places.compare(documents, found)
+        self._index.remove(deleted)
+        gone = set(deleted)
+        removed: list[Step] = [Removed(one) for one in documents if one.path in gone]
+        folders = dict.fromkeys(str(Path(path).parent) for path in away)
+        return removed + [Added(_unread(folder, "away"), changed=False) for folder in folders]
+
+    async def _look(self, path: Path) -> "_Looked":
+        """The text of a file that is new or changed; the document, if it is as it was."""
         reason = refusal(path, self._reader.limits.file_bytes)
         if not reason and parsers.module_for(path) is None:
             reason = "kind"
         if reason:
-            yield self._refused(path, reason, sha256="")
-            return
+            return Refused(escaped(str(path)), "", str(self._cut), reason)
         known = self._index.known(str(path))
-        if known and known.cut == str(self._cut) and known.sha256 == await sha256_of(path):
-            if document := self._index.document(str(path)):
-                yield Added(document, changed=False)
-            return
+        if (
+            known
+            and known.cut == str(self._cut)
+            and known.reason not in _MAY_PASS
+            and known.sha256
+            and known.sha256 == await sha256_of(path)
+            and (document := self._index.document(str(path)))
+        ):
+            return document
         try:
-            read = await self._reader.read(path)
+            return await self._reader.read(path)
         except DocumentUnreadable as error:
-            yield self._refused(
-                path, str(error.facts["reason"]), str(error.facts.get("sha256", ""))
-            )
-            return
-        async for step in self._embed(str(path), read):
-            yield step
+            sha256 = str(error.facts.get("sha256", ""))
+            return Refused(str(path), sha256, str(self._cut), str(error.facts["reason"]))
 
-    async def _embed_again(self, path: str) -> AsyncIterator[Step]:
+    async def _take(self, path: Path, looked: "_Looked") -> AsyncGenerator[Step]:
+        match looked:
+            case Document():
+                self._keeping.tell(looked, changed=False)
+            case Refused():
+                self._refuse(looked)
+            case ReadFile():
+                async for step in self._embed(str(path), looked):
+                    yield step
+        await self._keeping.pace()
+
+    def _refuse(self, refused: Refused) -> None:
+        """List a file that gives no text, unless that may pass and there is a text of it."""
+        known = self._index.known(refused.path)
+        reason = refused.reason
+        told = _unread(refused.path, reason, refused.sha256)
+        was_read = known is not None and not known.reason
+        kept = known and (known.reason, known.sha256, known.cut)
+        same = kept == (reason, refused.sha256, refused.cut)
+        if reason == "missing" or same or (was_read and reason in _MAY_PASS):
+            self._keeping.tell(told, changed=not same)
+        else:
+            self._keeping.put(refused, told)
+
+    async def _embed_again(self, path: str) -> AsyncGenerator[Step]:
         """New vectors from the stored text; the file itself is not opened."""
         stored, known = self._index.stored(path), self._index.known(path)
         if stored and known:
             async for step in self._embed(path, ReadFile(stored.parsed, known.sha256)):
                 yield step
+            await self._keeping.pace()
 
-    async def _embed(self, path: str, read: ReadFile) -> AsyncIterator[Step]:
+    async def _embed(self, path: str, read: ReadFile) -> AsyncGenerator[Step]:
         text = read.parsed.text
         language = language_of(text, self._fallback)
         passages = [
@@ -146,6 +230,7 @@ class Ingest:
             batch = spans[start : start + _BATCH]
             vectors = await self._vectors.embed([text[span.start : span.end] for span in batch])
             pieces += [Piece(span, vector) for span, vector in zip(batch, vectors, strict=True)]
+            await self._keeping.pace()
         prepared = Prepared(
             path=path,
             sha256=read.sha256,
@@ -158,27 +243,20 @@ class Ingest:
             ),
             sentences=tuple(pieces[len(passages) :]),
         )
-        await asyncio.to_thread(self._index.put, prepared)
-        if document := self._index.document(path):
-            yield Added(document, changed=True)
+        pages = len(read.parsed.pages)
+        self._keeping.put(
+            prepared, Document(path, "indexed", "", pages, len(passages), read.sha256)
+        )
 
-    def _refused(self, path: Path, reason: str, sha256: str) -> Added:
-        if sha256 and reason not in _MAY_PASS:
-            self._index.put_unreadable(str(path), sha256, str(self._cut), reason)
-        status: Status = "skipped" if reason == "kind" else "failed"
-        return Added(Document(str(path), status, reason, 0, 0, sha256), changed=True)
+    def _told(self) -> list[Added]:
+        return [Added(document, changed) for document, changed in self._keeping.kept()]
 
 
-def found_at(path: Path) -> Iterator[Path]:
-    """The file itself, or every file under a folder, by name; hidden ones are left out."""
-    if not path.is_dir():
-        yield path
-        return
-    for folder, folders, files in os.walk(path):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(files):
-            if not name.startswith("."):
-                yield Path(folder) / name
+_Looked = Document | Refused | ReadFile
+
+
+def _unread(path: str, reason: str, sha256: str = "") -> Document:
+    return Document(escaped(path), status_of(reason), reason, 0, 0, sha256)
 
 
 async def sha256_of(path: Path) -> str:

@@ -39,16 +39,28 @@ def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> 
 
     async def add(request: Request) -> Response:
         paths = _list((await _body(request)).get("paths"))
-        return _events(household, household.docs_add(paths))
+        return _events(household, household.documents.add(paths))
 
     async def listing(request: Request) -> Response:
-        return JSONResponse(household.docs_list(request.query_params.getlist("under")))
+        return JSONResponse(household.documents.listed(request.query_params.getlist("under")))
 
     async def remove(request: Request) -> Response:
-        return JSONResponse(household.docs_remove(_list((await _body(request)).get("paths"))))
+        body = await _body(request)
+        named = zip(_list(body.get("typed")), _list(body.get("paths")), strict=False)
+        return JSONResponse(household.documents.remove(list(named)))
 
     async def search(request: Request) -> Response:
-        return JSONResponse(await household.docs_search(await _body(request)))
+        return JSONResponse(await household.documents.search(await _body(request)))
+
+    async def searches(request: Request) -> Response:
+        body = await _body(request)
+        return _events(household, household.documents.searches(body))
+
+    async def text(request: Request) -> Response:
+        return JSONResponse(household.documents.text(await _body(request)))
+
+    async def place(request: Request) -> Response:
+        return JSONResponse(household.documents.place(await _body(request)))
 
     async def open_(request: Request) -> Response:
         body = await _body(request)
@@ -72,6 +84,9 @@ def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> 
         ("GET", "/lumbre/docs", listing),
         ("DELETE", "/lumbre/docs", remove),
         ("POST", "/lumbre/docs/search", search),
+        ("POST", "/lumbre/docs/searches", searches),
+        ("POST", "/lumbre/docs/text", text),
+        ("POST", "/lumbre/docs/place", place),
         ("POST", "/lumbre/open", open_),
         ("GET", "/lumbre/ps", ps),
         ("POST", "/lumbre/stop", stop),

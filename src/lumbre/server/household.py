@@ -18,17 +18,17 @@ from lumbre.core.document import Answer
 from lumbre.core.errors import BadArguments
 from lumbre.core.generation import PromptProgress
 from lumbre.core.messages import Message
-from lumbre.core.text import is_text
 from lumbre.hardware.usage import pss_bytes
 from lumbre.knowledge.answer import Done, Phase, Settings, Text, answer
+from lumbre.knowledge.cited import Cited
 from lumbre.knowledge.index import Index
-from lumbre.knowledge.ingest import Added, Cut, Embedding, Ingest, Reading
-from lumbre.knowledge.reading import Limits, Reader
-from lumbre.knowledge.retrieve import search
 from lumbre.runtime import Runtime
+from lumbre.server.asked import language as _language
+from lumbre.server.asked import paths as _paths
+from lumbre.server.asked import text as _text
+from lumbre.server.documents import Documents
 from lumbre.server.metrics import exposition
 from lumbre.store import Store
-from lumbre.words import LANGUAGES, Language
 
 Event = dict[str, Any]
 
@@ -45,8 +45,9 @@ class Household:
         self.store = Store(config.folders.database)
         self.runtime = Runtime(config, self.store)
         self.index = Index(self.store)
+        self.cited = Cited(self.store)
+        self.documents = Documents(config, self.index, self.cited, self.runtime)
         self.conversations = Conversations(self.store)
-        self._adding = asyncio.Lock()
         self._in_use = 0
         self._used = self._opened = time.monotonic()
 
@@ -89,71 +90,13 @@ class Household:
                             yield {"event": "text", "text": text}
                         case Done(told):
                             pass
+        self.cited.remember(told.citations)
         if conversation is not None:
             turns = Message("user", question), Message("assistant", told.text)
             self.conversations.add(conversation, *turns)
         told.timing["load_s"] = load_s
         told.timing["total_s"] = time.monotonic() - begun
         yield {"event": "done", "answer": _told(told, memory[0])}
-
-    async def docs_add(self, paths: Sequence[str]) -> AsyncGenerator[Event]:
-        """Read files and folders into the index; one writer at a time."""
-        settings = self.config.settings.documents
-        counts = {"indexed": 0, "unchanged": 0, "failed": 0, "skipped": 0}
-        if self._adding.locked():
-            yield {"event": "phase", "name": "waiting", "model": ""}
-        async with self._adding:
-            yield {"event": "phase", "name": "loading", "model": self.runtime.embedder().id}
-            await self.runtime.warm_embedder()
-            limits = Limits(
-                timeout_s=settings.parse_timeout_s,
-                memory_bytes=settings.parse_memory_bytes,
-                file_bytes=settings.max_file_bytes,
-            )
-            cut = Cut(settings.passage_characters, settings.overlap_characters)
-            async with Reader(limits) as reader:
-                ingest = Ingest(self.index, self.runtime, reader, cut=cut, fallback="en")
-                async with aclosing(ingest.add(paths)) as steps:  # type: ignore[type-var]
-                    async for step in steps:
-                        match step:
-                            case Reading():
-                                yield {"event": "reading", **asdict(step)}
-                            case Embedding():
-                                yield {"event": "embedding", **asdict(step)}
-                            case Added(document, changed):
-                                kept = changed or document.status != "indexed"
-                                counts[document.status if kept else "unchanged"] += 1
-                                yield {
-                                    "event": "document",
-                                    "changed": changed,
-                                    **asdict(document),
-                                }
-        yield {"event": "done", **counts}
-
-    def docs_list(self, under: Sequence[str] = ()) -> list[Event]:
-        """Every document that was added, and what became of it."""
-        return [asdict(document) for document in self.index.documents(under)]
-
-    def docs_remove(self, paths: Sequence[str]) -> Event:
-        """Forget documents: these, and all under these folders."""
-        wanted = [document.path for document in self.index.documents(paths)] if paths else []
-        return {"removed": self.index.remove(wanted)}
-
-    async def docs_search(self, body: Event) -> list[Event]:
-        """The passages that match best, best first."""
-        top = body.get("top", 3)
-        if not isinstance(top, int) or top < 1:
-            raise BadArguments(reason=f"top: {top!r}")
-        found = await search(
-            _text(body, "text"),
-            self.index,
-            self.runtime,
-            top=top,
-            within=_paths(body.get("docs")),
-            by_document=body.get("by") == "document",
-            fallback=_language(body),
-        )
-        return [asdict(hit) for hit in found.hits]
 
     async def open(
         self, models: Sequence[str] = (), conversation: object = None
@@ -298,22 +241,3 @@ def _told(told: Answer, peak_bytes: int) -> Event:
         "timing": {name: round(told.timing.get(name, 0.0), 3) for name in names},
         "memory": {"peak_bytes": peak_bytes},
     }
-
-
-def _text(body: Event, name: str) -> str:
-    value = body.get(name)
-    if not isinstance(value, str) or not value.strip() or not is_text(value):
-        raise BadArguments(reason=f"{name}: {value!r}")
-    return value
-
-
-def _paths(value: object) -> tuple[str, ...]:
-    if value is None:
-        return ()
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise BadArguments(reason=f"docs: {value!r}")
-    return tuple(value)
-
-
-def _language(body: Event) -> Language:
-    return next((known for known in LANGUAGES if known == body.get("language")), "en")

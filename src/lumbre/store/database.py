@@ -77,10 +77,15 @@ class Store:
     def writing(self) -> Iterator[apsw.Connection]:
         """One transaction that holds the right to write; all of it lands, or none.
 
+        A block within another of the same thread is a part of that one.
+
         Raises:
             StoreFull, StoreBusy, StoreDamaged, HomeNotUsable: none of it landed.
         """
         with self.reading() as connection:
+            if connection.in_transaction:
+                yield connection
+                return
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
