@@ -53,10 +53,13 @@ class Config:
     def fingerprint(self) -> str:
         """Equal where models and documents are treated alike: others want another household.
 
-        How a person is spoken to goes with each request, and how long a household waits is its
-        own affair: those make no other.
+        How a person is spoken to goes with each request, what opens a document is the command's
+        to know, and how long a household waits is its own affair: those make no other.
         """
-        settings = replace(self.settings, interface=Interface(), household=Household())
+        documents = replace(self.settings.documents, viewer="")
+        settings = replace(
+            self.settings, interface=Interface(), household=Household(), documents=documents
+        )
         told = f"{settings}|{self.folders.home}|{self.folders.weights}"
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
