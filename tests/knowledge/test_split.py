@@ -32,6 +32,14 @@ def test_passages_cover_the_text_in_order_within_their_bounds(
         assert before.end - after.start <= overlap
 
 
+@given(TEXTS)
+def test_passages_joined_without_what_they_share_give_the_document_back(text: str) -> None:
+    joined = ""
+    for span in split(text, 100, 20):
+        joined += text[max(span.start, len(joined)) : span.end]
+    assert joined == text
+
+
 def test_a_passage_ends_with_a_paragraph_where_one_ends_in_time() -> None:
     paragraph = "La renta se paga por meses. " * 10
     text = "\n\n".join([paragraph.strip()] * 12)
