@@ -4,6 +4,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import unicodedata
 from itertools import pairwise
 from pathlib import Path
 
@@ -200,15 +201,89 @@ def test_every_reason_has_its_words() -> None:
         assert len({say(f"docs.{reason}", language) for language in LANGUAGES}) == 3
 
 
+KNOWN = {
+    "encrypted-file.pdf": "encrypted",
+    "crazyones-encrypted-256.pdf": "encrypted",
+    "libreoffice-writer-password.pdf": "encrypted",
+    "invalid.pdf": "damaged",
+    "imagemagick-lzw.pdf": "no_text",
+}
+
+
 def test_public_samples_are_read_or_named_and_none_hangs(test_data: Path) -> None:
-    files = sorted((test_data / "documents").glob("[hp]*/*.pdf"))
-    given = read(*files, limits=Limits(timeout_s=10))
-    assert len(given) == len(files) > 50
-    known = sentences("docs")
-    texts = [one for one in given if isinstance(one, ReadFile)]
-    assert all(one.parsed.text.strip() for one in texts)
-    assert {one for one in given if not isinstance(one, ReadFile)} <= set(known)
-    assert len(texts) > len(files) / 2
+    kinds = parsers.endings()
+    every = sorted(one for one in (test_data / "documents").rglob("*") if one.is_file())
+    files = [one for one in every if one.suffix.lower() in kinds]
+    given = dict(zip(files, read(*files, limits=Limits(timeout_s=20)), strict=True))
+    assert {path.suffix for path in files} >= {".pdf", ".docx", ".txt"}
+    assert len(files) > 90
+    for path, one in given.items():
+        if isinstance(one, ReadFile):
+            text, pages = one.parsed.text, one.parsed.pages
+            assert text.strip(), path
+            assert unicodedata.is_normalized("NFC", text), path
+            assert [page.start for page in pages] == [0, *(page.end for page in pages)][:-1], path
+            assert not pages or pages[-1].end == len(text), path
+        else:
+            assert one in sentences("docs"), path
+    assert {name: given[path] for path in files if (name := path.name) in KNOWN} == KNOWN
+    failed = [path.name for path, one in given.items() if not isinstance(one, ReadFile)]
+    assert not [name for name in failed if name.endswith((".docx", ".txt"))]
+    assert len(failed) < len(files) / 4
+
+
+def test_odd_names_and_odd_places_stop_nothing(tmp_path: Path) -> None:
+    odd = {
+        "a\nb.txt": "text",
+        "-rf.txt": "text",
+        "x" * 251 + ".txt": "text",
+        "договор «1».TXT": "text",
+        ".txt": "kind",
+        "~$x.docx": "kind",
+    }
+    for name in odd:
+        (tmp_path / name).write_text("text")
+    paths = {tmp_path / name: wanted for name, wanted in odd.items()}
+    latin = Path(os.fsdecode(os.fsencode(tmp_path) + b"/a\xf1o.txt"))
+    latin.write_text("text")
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "loop.txt").symlink_to("loop.txt")
+    (tmp_path / "gone.txt").symlink_to("nowhere.txt")
+    (tmp_path / "device.txt").symlink_to("/dev/zero")
+    (tmp_path / "link.txt").symlink_to("-rf.txt")
+    paths |= {
+        latin: "name",
+        tmp_path / "nul\0.txt": "name",
+        tmp_path / "pipe.txt": "kind",
+        tmp_path / "device.txt": "kind",
+        tmp_path / "loop.txt": "missing",
+        tmp_path / "gone.txt": "missing",
+        tmp_path / "-rf.txt" / "under-a-file.txt": "missing",
+        tmp_path / ("y" * 300 + ".txt"): "missing",
+        tmp_path / "link.txt": "text",
+    }
+    given = [one.parsed.text if isinstance(one, ReadFile) else one for one in read(*paths)]
+    assert dict(zip(paths, given, strict=True)) == paths
+
+
+def test_a_file_of_two_gigabytes_is_refused_unread(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.txt"
+    with path.open("wb") as file:
+        file.truncate(2 * 1024**3)
+    assert read(path) == ["large"]
+
+
+def test_what_another_setting_would_allow_is_told_without_a_hash(tmp_path: Path) -> None:
+    """So that the file is looked at again when the setting has changed."""
+    path = pdf(tmp_path / "two.pdf", "uno", "dos")
+
+    async def facts() -> object:
+        async with Reader(Limits(pages=1)) as reader:
+            with pytest.raises(DocumentUnreadable) as caught:
+                await reader.read(path)
+        return caught.value.facts
+
+    assert asyncio.run(facts()) == {"document": str(path), "reason": "pages"}
 
 
 def test_what_stands_beside_the_documents_is_never_run(
