@@ -79,8 +79,14 @@ def test_a_true_answer_is_marked_with_the_sentence_it_stands_on(
 def test_an_invented_answer_is_never_shown(
     household_papers: Index, use: InProcess, invented: str
 ) -> None:
+    """The documents' own sentences are shown in its place."""
     _, told = ask(household_papers, Recites(use, invented), DEPOSIT)
-    assert (told.text, told.answered, told.citations) == (NOT_THERE, False, ())
+    assert invented not in told.text
+    assert told.origin == "extractive"
+    assert told.citations == told.extractive
+    assert "fianza de 870 euros" in told.text
+    for citation in told.citations:
+        assert f"«{citation.quote}» [{citation.id}]" in told.text
 
 
 def test_the_models_own_refusal_becomes_ours_and_stops_it(

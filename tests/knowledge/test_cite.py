@@ -5,10 +5,12 @@ import re
 
 import pytest
 
-from lumbre.knowledge.cite import Borne, Claim, Quote, bear_out, quotes, stands
+from lumbre.knowledge.cite import Borne, bear_out, stands
 from lumbre.knowledge.index import Index
+from lumbre.knowledge.lines import Sources, sources
 from lumbre.knowledge.retrieve import search
 from lumbre.knowledge.sentinel import denies
+from lumbre.knowledge.support import Claim
 from lumbre.words import Language
 from tests.knowledge.conftest import InProcess
 
@@ -20,7 +22,7 @@ def borne(
         found = await search(question, index, use, fallback=language)
         vectors = await use.embed([sentence, f"{question} {sentence}", question])
         claim = Claim(sentence, question, language, vectors[:2], vectors[2])
-        return bear_out(claim, quotes(index, found.hits))
+        return bear_out(claim, sources(index, found.hits))
 
     return asyncio.run(look())
 
@@ -71,8 +73,8 @@ def test_a_right_answer_finds_its_sentence(
     found = borne(household_papers, use, question, sentence, language)
     assert found
     assert found.answers
-    assert found.quote.text.startswith(start)
-    assert stands(found.quote, household_papers)
+    assert found.quotes[0].text.startswith(start)
+    assert all(stands(quote, household_papers) for quote in found.quotes)
 
 
 @pytest.mark.parametrize(
@@ -115,27 +117,29 @@ def test_no_number_can_be_changed_in_any_sentence_of_the_examples(
     for document in household_papers.documents():
         stored = household_papers.stored(document.path)
         assert stored
-        for quote in _all_quotes(household_papers, document.path):
-            number = re.search(r"(?<![\d.,])\d{2,3}(?![\d.,])", quote.text)
+        every = _all_lines(household_papers, document.path)
+        for line in every.lines:
+            number = re.search(r"(?<![\d.,])\d{2,3}(?![\d.,])", line.text)
             if not number or changed > 40:
                 continue
-            wrong = quote.text.replace(number.group(), "7777")
-            vectors = asyncio.run(use.embed([quote.text, wrong]))
-            true = Claim(quote.text, quote.text, quote.hit.language, vectors[:1], vectors[0])
-            false = Claim(wrong, quote.text, quote.hit.language, vectors[1:], vectors[0])
-            kept += (found := bear_out(true, [quote])) is not None and found.answers
-            assert bear_out(false, [quote]) is None
+            alone = Sources((line,), every.texts)
+            wrong = line.text.replace(number.group(), "7777")
+            vectors = asyncio.run(use.embed([line.text, wrong]))
+            true = Claim(line.text, line.text, line.hit.language, vectors[:1], vectors[0])
+            false = Claim(wrong, line.text, line.hit.language, vectors[1:], vectors[0])
+            kept += (found := bear_out(true, alone)) is not None and found.answers
+            assert bear_out(false, alone) is None
             changed += 1
     assert changed == kept > 30
 
 
-def _all_quotes(index: Index, path: str) -> list[Quote]:
+def _all_lines(index: Index, path: str) -> Sources:
     from lumbre.core.document import Hit
 
     stored = index.stored(path)
     assert stored
     text = stored.parsed.text
-    return quotes(index, [Hit(path, None, 0, len(text), text, 1.0, "es")])
+    return sources(index, [Hit(path, None, 0, len(text), text, 1.0, "es")])
 
 
 @pytest.mark.parametrize(

@@ -38,10 +38,11 @@ class Utterance:
         self._begun = False
         self._shown = 0
         """How much of `_open` has been shown."""
+        self.marks_removed = 0
 
     def feed(self, text: str) -> list[Show | Said]:
         """What may be shown, and which sentences are complete, in order."""
-        self._coming = _MARK.sub("", self._coming + text)
+        self._coming = self._without_marks(self._coming + text)
         held = _MAY_BECOME_MARK.search(self._coming)
         ready = self._coming[: held.start()] if held else self._coming
         self._coming = self._coming[len(ready) :]
@@ -59,13 +60,18 @@ class Utterance:
 
     def finish(self) -> list[Show | Said]:
         """The last sentence."""
-        rest = _MARK.sub("", self._coming)
+        rest = self._without_marks(self._coming)
         self._open = (self._open + (rest if self._begun else rest.lstrip())).rstrip()
         self._coming = ""
         steps = self._show(len(self._open))
         last = self._open.strip()
         self._open, self._shown = "", 0
         return [*steps, Said(last)] if last else steps
+
+    def _without_marks(self, text: str) -> str:
+        rest, count = _MARK.subn("", text)
+        self.marks_removed += count
+        return rest
 
     def _show(self, until: int) -> list[Show | Said]:
         text = self._open[self._shown : until]
