@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lumbre.cli.answer import absolute, shown
+from lumbre.cli.place import absolute, shown
 from lumbre.cli.render import Moving, as_json, table, visible, wrapped
 from tests.conftest import Run, environment_of
 

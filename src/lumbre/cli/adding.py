@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
-from lumbre.cli.answer import absolute, shown
+from lumbre.cli.place import absolute, shown
 from lumbre.cli.render import Moving, bar, visible
 from lumbre.cli.session import Session
 

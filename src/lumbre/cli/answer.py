@@ -7,6 +7,9 @@ from collections.abc import Generator, Mapping
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
+from lumbre.cli.explain import explain_on
+from lumbre.cli.link import linked
+from lumbre.cli.place import absolute, shown
 from lumbre.cli.render import Moving, bar, visible
 from lumbre.cli.session import Session
 
@@ -22,6 +25,7 @@ def ask(
     docs: tuple[str, ...] = (),
     model: str | None = None,
     conversation: str | int | None = None,
+    explain: bool = False,
 ) -> Generator[dict[str, Any]]:
     """The events of one answer."""
     body = {
@@ -31,6 +35,7 @@ def ask(
         "conversation": conversation,
         "language": session.language,
         "client_pid": os.getpid(),
+        "explain": explain or None,
     }
     return client.stream("/lumbre/ask", {k: v for k, v in body.items() if v is not None})
 
@@ -60,10 +65,20 @@ def show(session: Session, events: Generator[dict[str, Any]], question: str) -> 
 
 def foot(session: Session, answer: Mapping[str, Any], question: str) -> None:
     """Citations, or where to look without them; what was left out, and what it took."""
+    quoted = answer["origin"] == "extractive"  # the answer's own words are the quotes
     for citation in answer["citations"]:
-        facts = dict(citation, document=shown(citation["document"]), quote=_line(citation["quote"]))
-        page = "citation_page" if citation["page"] else "citation"
-        session.print(f"ask.{page}", **{k: facts[k] for k in ("id", "document", "page", "quote")})
+        place = f"citation{'_page' if citation['page'] else ''}{'_quoted' if quoted else ''}"
+        facts = {
+            "id": citation["id"],
+            "document": linked(shown(citation["document"]), citation["document"], citation["page"]),
+            "page": citation["page"],
+            "quote": visible(_line(citation["quote"])),
+        }
+        print(session.say(f"ask.{place}", **facts))
+    if answer["unsupported"]:
+        session.note("ask.unsupported")
+    if explained := answer.get("explained"):
+        explain_on(session, explained)
     if not answer["answered"]:
         session.note("ask.look", command=f"lumbre docs search {shlex.quote(question)}")
     for left in answer["prompt"]["left_out"]:
@@ -75,22 +90,6 @@ def foot(session: Session, answer: Mapping[str, Any], question: str) -> None:
         total_s=answer["timing"]["total_s"],
         peak_bytes=answer["memory"]["peak_bytes"],
     )
-
-
-def absolute(path: str) -> str:
-    """As the household keeps paths: absolute, whoever's folder it runs in."""
-    home = os.path.expanduser(path)  # noqa: PTH111 - Path.expanduser fails on "~$report.docx"
-    return os.path.abspath(home)  # noqa: PTH100 - resolves ".." without links
-
-
-def shown(path: str) -> str:
-    """A path on one line, as short as it can be said here."""
-    try:
-        here = os.path.relpath(path)
-    except FileNotFoundError:  # "here" was deleted
-        here = ".."
-    short = path if here.startswith("..") else here
-    return visible(short).replace("\n", "\N{REPLACEMENT CHARACTER}")
 
 
 def _phase(session: Session, event: Mapping[str, Any]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lumbre.cli.answer import absolute, shown
+from lumbre.cli.place import absolute, shown
 from lumbre.cli.link import linked
 from lumbre.cli.render import Moving, as_json, visible, wrapped
 from lumbre.cli.session import Session

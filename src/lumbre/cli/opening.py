@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from lumbre.cli import viewer
-from lumbre.cli.answer import absolute, shown
+from lumbre.cli.place import absolute, shown
 from lumbre.cli.render import visible
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Verb

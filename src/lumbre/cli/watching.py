@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lumbre.cli import adding
-from lumbre.cli.answer import absolute, shown
+from lumbre.cli.place import absolute, shown
 from lumbre.cli.render import as_json
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Verb

@@ -36,6 +36,9 @@
     │   ├── SeveralDocuments
     │   ├── UnknownCitation
     │   ├── UnknownConversation
+    │   ├── BadArchive
+    │   ├── HomeNotEmpty
+    │   ├── HouseholdRuns
     │   └── HomeNotUsable
     ├── CapacityError          wait, or choose something smaller
     │   ├── DoesNotFit
@@ -332,6 +335,27 @@ class UnknownConversation(UsageError):
     """Nothing to continue."""
 
     code = "unknown_conversation"
+
+
+class BadArchive(UsageError):
+    """A file that is not what `lumbre export` writes, or stands where it would write."""
+
+    code = "bad_archive"
+    wants = ("path", "reason")
+
+
+class HomeNotEmpty(UsageError):
+    """Something would be put in place of documents and talks without being told to."""
+
+    code = "home_not_empty"
+    wants = ("path", "documents", "talks")
+
+
+class HouseholdRuns(UsageError):
+    """What is asked for cannot be done while the household is at work."""
+
+    code = "household_runs"
+    wants = ("pid",)
 
 
 class HomeNotUsable(UsageError):

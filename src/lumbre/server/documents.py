@@ -127,7 +127,9 @@ class Documents:
         end = len(whole) if end is None else min(end, len(whole))
         if start > end:
             raise BadArguments(
-                reason=Sentence("errors.bad_arguments.range", start=start, end=end, length=len(whole))
+                reason=Sentence(
+                    "errors.bad_arguments.range", start=start, end=end, length=len(whole)
+                )
             )
         return {
             "document": stored.path,
@@ -158,7 +160,9 @@ class Documents:
             return _place(found, None, Span(0, 0), Span(0, len(found.parsed.text)))
         number = page or 1
         if number > len(pages):
-            raise BadArguments(reason=Sentence("errors.bad_arguments.page", page=number, pages=len(pages)))
+            raise BadArguments(
+                reason=Sentence("errors.bad_arguments.page", page=number, pages=len(pages))
+            )
         return _place(found, number, Span(0, 0), pages[number - 1])
 
     def _citation(self, number: int) -> Citation:

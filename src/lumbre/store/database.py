@@ -9,7 +9,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -129,6 +129,21 @@ class Store:
                 connection.execute("SELECT version FROM schema_versions WHERE part = ?", (part,))
             )
         return next((int(version) for (version,) in rows), 0)
+
+    def copy(self, target: Path) -> None:
+        """Write the database as it is at one moment to a new file, while others use it.
+
+        Raises:
+            StoreFull, HomeNotUsable: there is no room for it, or it cannot be written.
+        """
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        with (
+            self.reading() as connection,
+            closing(apsw.Connection(str(target))) as copied,
+            copied.backup("main", connection, "main") as backup,
+        ):
+            while not backup.done:
+                backup.step()
 
     def close(self) -> None:
         """Close every thread's connection. No transaction may be open."""

@@ -15,10 +15,16 @@ from lumbre.core.text import is_text
 @click.argument("question")
 @click.option("--docs", "docs", multiple=True, metavar="PATH", help="under")
 @click.option("--model", metavar="ID", help="model")
+@click.option("--explain", is_flag=True, help="explain")
 @click.option("--json", "in_json", is_flag=True, help="json")
 @click.pass_obj
 def command(
-    session: Session, question: str, docs: tuple[str, ...], model: str | None, in_json: bool
+    session: Session,
+    question: str,
+    docs: tuple[str, ...],
+    model: str | None,
+    explain: bool,
+    in_json: bool,
 ) -> None:
     from lumbre.cli.answer import ask, show
 
@@ -27,7 +33,7 @@ def command(
     if not is_text(question):
         raise BadArguments(reason=session.say("cli.not_text", what="QUESTION"))
     with session.household() as client:
-        events = ask(session, client, question, docs=docs, model=model)
+        events = ask(session, client, question, docs=docs, model=model, explain=explain)
         if not in_json:
             show(session, events, question)
             return

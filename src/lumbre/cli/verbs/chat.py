@@ -20,9 +20,12 @@ FAREWELLS = ("salir", "exit", "выход", "quit")
 @click.option("--model", metavar="ID", help="model")
 @click.option("--docs", "docs", multiple=True, metavar="PATH", help="under")
 @click.option("--continue", "go_on", is_flag=True, help="chat.continue")
+@click.option("--explain", is_flag=True, help="explain")
 @click.pass_obj
-def command(session: Session, model: str | None, docs: tuple[str, ...], go_on: bool) -> None:
-    talk = _Talk(session, model, docs, "last" if go_on else "new")
+def command(
+    session: Session, model: str | None, docs: tuple[str, ...], go_on: bool, explain: bool
+) -> None:
+    talk = _Talk(session, model, docs, "last" if go_on else "new", explain)
     with session.household() as first:
         talk.open(first)
         for said in _said():
@@ -40,12 +43,18 @@ class _Talk:
     """One conversation with the household."""
 
     def __init__(
-        self, session: Session, model: str | None, docs: tuple[str, ...], which: str | int
+        self,
+        session: Session,
+        model: str | None,
+        docs: tuple[str, ...],
+        which: str | int,
+        explain: bool,
     ) -> None:
         self._session = session
         self._model = model
         self._docs = docs
         self._which = which
+        self._explain = explain
 
     def open(self, client: "Client") -> None:
         """Load what is needed before the first question, and say who is there."""
@@ -73,6 +82,7 @@ class _Talk:
             docs=self._docs,
             model=self._model,
             conversation=self._which,
+            explain=self._explain,
         )
         self._which = next(events)["id"]
         show(self._session, events, said)

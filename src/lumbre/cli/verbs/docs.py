@@ -7,7 +7,7 @@ import click
 
 from lumbre.cli import looking, opening, watching
 from lumbre.cli.adding import MOST_SKIPPED
-from lumbre.cli.answer import absolute, shown
+from lumbre.cli.place import absolute, shown
 from lumbre.cli.render import as_json, table
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Group, Verb

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lumbre.cli.answer import absolute
+from lumbre.cli.place import absolute
 from lumbre.cli.pulling import pull_all
 from lumbre.cli.render import Moving, as_json, bar, table, visible
 from lumbre.cli.session import Session
