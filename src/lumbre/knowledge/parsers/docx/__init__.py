@@ -21,14 +21,19 @@ def parse(data: bytes, bounds: Bounds) -> Parsed:
     from lumbre.knowledge.parsers.docx.body import Body
     from lumbre.knowledge.parsers.docx.container import Container
     from lumbre.knowledge.parsers.docx.notes import notes_in
-    from lumbre.knowledge.parsers.docx.styles import Numbering, Styles
+    from lumbre.knowledge.parsers.docx.styles import (
+        NUMBERING_TAGS,
+        STYLE_TAGS,
+        Numbering,
+        Styles,
+    )
 
     if not data.strip():
         raise DocumentUnreadable(document="", reason="empty")
     container = Container(data, bounds.unpacked_bytes)
     main = container.main()
-    styles = Styles(container.events(*container.beside(main, "styles")))
-    numbering = Numbering(container.events(*container.beside(main, "numbering")))
+    styles = Styles(container.opened(container.beside(main, "styles"), STYLE_TAGS))
+    numbering = Numbering(container.opened(container.beside(main, "numbering"), NUMBERING_TAGS))
     body = Body(
         styles,
         numbering,

@@ -9,7 +9,7 @@ import posixpath
 import struct
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 from xml.parsers import expat
 
@@ -72,17 +72,24 @@ class Container:
                 parts.append(path)
         return parts
 
-    def events(self, *parts: str) -> Iterator[Event]:
-        """The tags and texts of these parts in order.
+    def events(self, part: str) -> Iterator[Event]:
+        """The tags and texts of a part in order.
+
+        Raises:
+            DocumentUnreadable: also half way.
+        """
+        return self._events(part, _Stream())
+
+    def opened(self, parts: Iterable[str], names: frozenset[str]) -> Iterator[Event]:
+        """Only where tags of these names open: styles are many, and little of them matters.
 
         Raises:
             DocumentUnreadable: also half way.
         """
         for part in parts:
-            yield from self._events(part)
+            yield from self._events(part, _Stream(names))
 
-    def _events(self, part: str) -> Iterator[Event]:
-        stream = _Stream()
+    def _events(self, part: str, stream: "_Stream") -> Iterator[Event]:
         try:
             for chunk in self._unpacked(part):
                 yield from stream.feed(chunk)
@@ -107,38 +114,56 @@ class Container:
         """Kind and target of each; what lies outside the file is left out."""
         if part not in self._zip.NameToInfo:
             return
-        for event in self.events(part):
+        for event in self.opened([part], frozenset(["Relationship"])):
             values = event.values
-            if event.kind == "open" and values.get("TargetMode") != "External":
+            if values.get("TargetMode") != "External":
                 yield values.get("Type", "").rpartition("/")[2], values.get("Target", "")
 
 
 class _Stream:
     """An XML parser that gives what it found when asked."""
 
-    def __init__(self) -> None:
+    def __init__(self, opened: frozenset[str] = frozenset()) -> None:
+        """`opened`: the only tags that are of interest; none named: all, and the text."""
         self._found: list[Event] = []
+        self._opened = opened
+        self._passed_over: set[str] = set()
+        self._names: dict[str, str] = {}
         self._parser = expat.ParserCreate(namespace_separator=" ")
-        self._parser.buffer_text = True
-        self._parser.StartElementHandler = self._open
-        self._parser.EndElementHandler = self._close
-        self._parser.CharacterDataHandler = self._text
+        self._parser.StartElementHandler = self._open_if_asked if opened else self._open
         self._parser.StartDoctypeDeclHandler = _refuse
+        if not opened:
+            self._parser.buffer_text = True
+            self._parser.EndElementHandler = self._close
+            self._parser.CharacterDataHandler = self._text
 
     def feed(self, chunk: bytes, *, last: bool = False) -> list[Event]:
         self._found = []
         self._parser.Parse(chunk, last)
         return self._found
 
+    def _open_if_asked(self, name: str, values: dict[str, str]) -> None:
+        if name not in self._passed_over:
+            if _short(name) in self._opened:
+                self._open(name, values)
+            else:
+                self._passed_over.add(name)
+
     def _open(self, name: str, values: dict[str, str]) -> None:
-        plain = {key.rpartition(" ")[2]: value for key, value in values.items()}
-        self._found.append(Event("open", _short(name), plain))
+        short = self._names.get(name) or self._name(name)
+        if values:
+            values = {key.rpartition(" ")[2]: value for key, value in values.items()}
+        self._found.append(Event("open", short, values))
 
     def _close(self, name: str) -> None:
-        self._found.append(Event("close", _short(name)))
+        self._found.append(Event("close", self._names[name]))
 
     def _text(self, text: str) -> None:
         self._found.append(Event("text", text=text))
+
+    def _name(self, name: str) -> str:
+        short = self._names[name] = _short(name)
+        return short
 
 
 def _short(name: str) -> str:

@@ -12,7 +12,7 @@ def notes_in(container: Container, parts: list[str], styles: Styles) -> Mapping[
     notes: dict[str, str] = {}
     inside: list[Event] = []
     id_ = ""
-    for event in container.events(*parts):
+    for event in (event for part in parts for event in container.events(part)):
         if event.name in ("w:footnote", "w:endnote"):
             if event.kind == "open":
                 is_note = event.values.get("type", "normal") == "normal"

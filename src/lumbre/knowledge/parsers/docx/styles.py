@@ -15,6 +15,21 @@ _ROMAN = (
     (50, "l"), (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"),
 )  # fmt: skip
 
+STYLE_TAGS = frozenset(("w:style", "w:basedOn", "w:numId", "w:ilvl", "w:vanish"))
+NUMBERING_TAGS = frozenset(
+    [
+        "w:abstractNum",
+        "w:lvl",
+        "w:start",
+        "w:numFmt",
+        "w:lvlText",
+        "w:num",
+        "w:abstractNumId",
+        "w:lvlOverride",
+        "w:startOverride",
+    ]
+)
+
 
 @dataclass(slots=True)
 class Style:
@@ -30,11 +45,10 @@ class Styles:
     """The styles of a file by id."""
 
     def __init__(self, events: Iterable[Event]) -> None:
+        """`events`: where STYLE_TAGS open."""
         self._styles: dict[str, Style] = {}
         style = Style()
-        for kind, name, values, _ in events:
-            if kind != "open":
-                continue
+        for _, name, values, _ in events:
             value = values.get("val", "")
             match name:
                 case "w:style":
@@ -87,15 +101,14 @@ class Numbering:
     """Counts the items of a file's lists as they come."""
 
     def __init__(self, events: Iterable[Event]) -> None:
+        """`events`: where NUMBERING_TAGS open."""
         self._levels: dict[str, dict[int, _Level]] = {}
         self._lists: dict[str, _List] = {}
         self._counts: dict[str, list[int | None]] = {}
         self._begun: set[str] = set()
         levels: dict[int, _Level] = {}
         level, at, one = _Level(), 0, _List()
-        for kind, name, values, _ in events:
-            if kind != "open":
-                continue
+        for _, name, values, _ in events:
             value = values.get("val", "")
             match name:
                 case "w:abstractNum":
