@@ -18,7 +18,7 @@ from lumbre.knowledge.reading import Reader
 from recording import about, keep
 
 TURNS = 5
-PAGES = 400
+PAGES = 1000
 FILES = 1000
 LEAST_SHARE = 0.5
 LEAST_FILES_PER_S = 100

@@ -102,6 +102,11 @@ def test_damaged_files_give_a_text_or_a_reason(tmp_path: Path, examples: Path) -
     assert any(isinstance(one, ReadFile) for one in found)
 
 
+def test_what_was_filled_in_a_form_is_read(test_data: Path) -> None:
+    data = (test_data / "documents/hostile/form_acrobatReader.pdf").read_bytes()
+    assert pdf.parse(data, Bounds()).text.split() == ["foo", "1", "Bar"]
+
+
 def words(text: str) -> Counter[str]:
     return Counter(re.findall(r"\w+", text.replace("-\n", "")))
 

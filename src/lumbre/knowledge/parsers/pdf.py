@@ -1,5 +1,6 @@
 """PDF files, page by page."""
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 from lumbre.core.document import Bounds, Parsed, Span
@@ -16,6 +17,8 @@ _HYPHEN = "\ufffe"
 
 Source: pdfium core/fpdftext/cpdf_textpage.cpp; seen with pypdfium2 5.15.
 """
+_MOST_FIELDS = 200
+"""Looked at to see whether a page is a form."""
 
 
 def parse(data: bytes, bounds: Bounds) -> Parsed:
@@ -57,17 +60,36 @@ def _text_of(document: "pypdfium2.PdfDocument", index: int) -> str:
     import pypdfium2
 
     try:
-        page = document[index]
+        with closing(document[index]) as page:
+            if not _is_form(page) or not _print_form(page):
+                return _text_on(page)
+        with closing(document[index]) as printed:
+            return _text_on(printed)
     except pypdfium2.PdfiumError:
         return ""  # one broken page does not take the others with it
-    try:
-        textpage = page.get_textpage()
-        try:
-            text = textpage.get_text_range()
-        finally:
-            textpage.close()
-    except pypdfium2.PdfiumError:
-        return ""
-    finally:
-        page.close()
+
+
+def _text_on(page: "pypdfium2.PdfPage") -> str:
+    with closing(page.get_textpage()) as textpage:
+        text: str = textpage.get_text_range()
     return tidy(text.replace(_HYPHEN, "-\n"))
+
+
+def _is_form(page: "pypdfium2.PdfPage") -> bool:
+    """Whether there are fields on it that people fill in."""
+    import pypdfium2.raw as pdfium
+
+    for number in range(min(pdfium.FPDFPage_GetAnnotCount(page), _MOST_FIELDS)):
+        if field := pdfium.FPDFPage_GetAnnot(page, number):
+            kind = pdfium.FPDFAnnot_GetSubtype(field)
+            pdfium.FPDFPage_CloseAnnot(field)
+            if kind == pdfium.FPDF_ANNOT_WIDGET:
+                return True
+    return False
+
+
+def _print_form(page: "pypdfium2.PdfPage") -> bool:
+    """Make what was filled in part of the page, as printing it does; only in memory."""
+    import pypdfium2.raw as pdfium
+
+    return bool(pdfium.FPDFPage_Flatten(page, pdfium.FLAT_NORMALDISPLAY) == pdfium.FLATTEN_SUCCESS)

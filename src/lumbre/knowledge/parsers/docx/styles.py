@@ -16,19 +16,10 @@ _ROMAN = (
 )  # fmt: skip
 
 STYLE_TAGS = frozenset(("w:style", "w:basedOn", "w:numId", "w:ilvl", "w:vanish"))
-NUMBERING_TAGS = frozenset(
-    [
-        "w:abstractNum",
-        "w:lvl",
-        "w:start",
-        "w:numFmt",
-        "w:lvlText",
-        "w:num",
-        "w:abstractNumId",
-        "w:lvlOverride",
-        "w:startOverride",
-    ]
-)
+NUMBERING_TAGS = frozenset((
+    "w:abstractNum", "w:lvl", "w:start", "w:numFmt", "w:lvlText",
+    "w:num", "w:abstractNumId", "w:lvlOverride", "w:startOverride",
+))  # fmt: skip
 
 
 @dataclass(slots=True)
