@@ -93,7 +93,8 @@ def test_another_embedding_model_embeds_stored_texts_again_without_their_files(
     (again,) = add(index, newer)
     assert (again.path, again.status) == (str(path), "indexed")
     assert index.stale("use@2") == []
-    assert index.matrix("use@2").has_vector.all()
+    with index.moment("use@2") as moment:
+        assert moment.matrix.has_vector.all()
 
 
 def test_progress_is_told_file_by_file_and_within_a_file(

@@ -9,43 +9,26 @@ from typing import TYPE_CHECKING, Any
 import apsw
 
 from lumbre.core.document import Document, Parsed, Span, status_of
-from lumbre.knowledge.lexical import TABLES, Kind, covered
-from lumbre.knowledge.matrix import STORED, Matrix, load
+from lumbre.knowledge import filing
+from lumbre.knowledge.derive import derive
+from lumbre.knowledge.filing import STORED, Piece, Prepared
 from lumbre.knowledge.schema import SCHEMA
-from lumbre.knowledge.terms import grams, stems
 from lumbre.store import Store
-from lumbre.words import Language
 
 if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
+    from lumbre.knowledge.matrix import Matrix
+    from lumbre.knowledge.tally import Kind
+
+__all__ = ["Index", "Known", "Moment", "Piece", "Prepared", "Stored", "absolute", "is_within"]
+
+_MOST_COUNTS = 20_000
+"""Terms whose passages stay counted, about 3 MB."""
 
 _DOCUMENTS = (
     "SELECT path, reason, sha256,"
     " (SELECT count(*) FROM pages WHERE document = documents.id),"
     " (SELECT count(*) FROM passages WHERE document = documents.id) FROM documents"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """A passage or a sentence, and its vector."""
-
-    span: Span
-    vector: "NDArray[np.float32]"
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A document ready to be kept."""
-
-    path: str
-    sha256: str
-    parsed: Parsed
-    cut: str
-    embedding: str
-    passages: tuple[tuple[Piece, Language], ...]
-    sentences: tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +49,16 @@ class Stored:
     parsed: Parsed
 
 
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One moment of the database: what is read through it fits together."""
+
+    connection: apsw.Connection
+    matrix: "Matrix"
+    counts: "dict[tuple[Kind, str], int]"
+    """Kind and term -> passages that have it, as far as it was asked."""
+
+
 class Index:
     """The documents in one database."""
 
@@ -73,6 +66,9 @@ class Index:
         store.bring(SCHEMA)
         self._store = store
         self._matrix: Matrix | None = None
+        self._counts: tuple[int | None, dict[tuple[Kind, str], int]] = (None, {})
+        with store.writing() as connection:
+            filing.count_again(connection)
 
     @property
     def store(self) -> Store:
@@ -148,32 +144,10 @@ class Index:
 
     def put(self, prepared: Prepared) -> None:
         """Keep a document in place of what was under its path: all of it, or nothing."""
-        text = prepared.parsed.text
         with self._store.writing() as connection:
-            _forget(connection, prepared.path)
-            connection.execute(
-                "INSERT INTO documents (path, sha256, reason, cut, embedding, text)"
-                " VALUES (?, ?, '', ?, ?, ?)",
-                (prepared.path, prepared.sha256, prepared.cut, prepared.embedding, text),
-            )
-            document = connection.last_insert_rowid()
-            connection.executemany(
-                "INSERT INTO pages VALUES (?, ?, ?, ?)",
-                (
-                    (document, number, page.start, page.end)
-                    for number, page in enumerate(prepared.parsed.pages, start=1)
-                ),
-            )
-            connection.executemany(
-                'INSERT INTO sentences (document, start, "end", vector) VALUES (?, ?, ?, ?)',
-                (
-                    (document, piece.span.start, piece.span.end, _bytes(piece.vector))
-                    for piece in prepared.sentences
-                ),
-            )
-            for piece, language in prepared.passages:
-                _put_passage(connection, document, piece, language, text)
-            _changed(connection)
+            filing.forget(connection, prepared.path)
+            filing.write(connection, prepared)
+            filing.changed(connection)
 
     def put_unreadable(self, path: str, sha256: str, cut: str, reason: str) -> None:
         """Remember why a file gives no text, in place of what was under the path.
@@ -181,35 +155,40 @@ class Index:
         `sha256` is empty where its bytes were not read.
         """
         with self._store.writing() as connection:
-            _forget(connection, path)
+            filing.forget(connection, path)
             connection.execute(
                 "INSERT INTO documents (path, sha256, reason, cut, embedding, text)"
                 " VALUES (?, ?, ?, ?, '', '')",
                 (path, sha256, reason, cut),
             )
-            _changed(connection)
+            filing.changed(connection)
 
     def remove(self, paths: Iterable[str]) -> list[str]:
         """Forget these documents; returns the paths that were there."""
         removed = []
         with self._store.writing() as connection:
             for path in paths:
-                if _forget(connection, path):
+                if filing.forget(connection, path):
                     removed.append(path)
             if removed:
-                _changed(connection)
+                filing.changed(connection)
         return removed
 
-    def matrix(self, embedding: str) -> Matrix:
-        """The vectors as they are now; read again only after a change."""
-        kept = self._matrix
-        if kept is None or (kept.generation, kept.embedding) != (self.generation(), embedding):
-            kept = self._matrix = load(self._store, embedding)
-        return kept
+    @contextmanager
+    def moment(self, embedding: str) -> Iterator[Moment]:
+        """What a search reads, unmoved by whoever writes meanwhile.
 
-    def covered(self, kind: Kind, terms: Iterable[str]) -> dict[int, float]:
-        """Passage id -> how well it covers these terms: `lexical.covered`."""
-        return covered(self._all, kind, terms)
+        The first after a change reads the vectors of the changed documents.
+        """
+        with self._store.reading() as connection, connection:
+            path = self._store.path.with_name(f"{self._store.path.name}.matrix")
+            matrix = self._matrix = derive(connection, path, embedding, self._matrix)
+            if self._counts[0] != matrix.mark or len(self._counts[1]) > _MOST_COUNTS:
+                self._counts = (matrix.mark, {})
+            try:
+                yield Moment(connection, matrix, self._counts[1])
+            finally:
+                matrix.kept.rest()
 
     def _all(self, query: str, *values: str | int) -> list[tuple[Any, ...]]:
         with self._store.reading() as connection:
@@ -234,41 +213,3 @@ def absolute(path: str | Path) -> str:
 
     home = os.path.expanduser(path)  # noqa: PTH111 (Path.expanduser fails on "~$report.docx")
     return os.path.abspath(home)  # noqa: PTH100 (Path.absolute keeps "..")
-
-
-def _put_passage(
-    connection: apsw.Connection, document: int, piece: Piece, language: Language, text: str
-) -> None:
-    connection.execute(
-        'INSERT INTO passages (document, start, "end", language, vector) VALUES (?, ?, ?, ?, ?)',
-        (document, piece.span.start, piece.span.end, language, _bytes(piece.vector)),
-    )
-    passage = connection.last_insert_rowid()
-    words = text[piece.span.start : piece.span.end]
-    for table, terms in (
-        ("passage_stems", stems(words, language)),
-        ("passage_grams", grams(words)),
-    ):
-        connection.execute(
-            f"INSERT INTO {table} (rowid, terms) VALUES (?, ?)", (passage, " ".join(terms))
-        )
-
-
-def _forget(connection: apsw.Connection, path: str) -> bool:
-    rows = list(connection.execute("SELECT id FROM documents WHERE path = ?", (path,)))
-    for (document,) in rows:
-        for table in TABLES.values():
-            connection.execute(
-                f"DELETE FROM {table} WHERE rowid IN (SELECT id FROM passages WHERE document = ?)",
-                (document,),
-            )
-        connection.execute("DELETE FROM documents WHERE id = ?", (document,))
-    return bool(rows)
-
-
-def _changed(connection: apsw.Connection) -> None:
-    connection.execute("UPDATE knowledge_generation SET generation = generation + 1")
-
-
-def _bytes(vector: "NDArray[np.float32]") -> bytes:
-    return vector.astype(STORED).tobytes()

@@ -1,140 +1,128 @@
-"""The vectors of all documents in memory, as they were at one generation of the database."""
+"""Which passages are close in meaning, told from one bit a number: all of them in a few ms.
 
-from dataclasses import dataclass, field
+The rows of a `Matrix` are derived from the database and kept in a mapped file beside it.
+A document's rows carry the generation that brought it, so that a change costs the reading
+of the changed documents alone.
+"""
+
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lumbre.store import Store
+from lumbre.knowledge import mapped
+from lumbre.knowledge.filing import STORED
+from lumbre.words import LANGUAGES, Language
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-STORED = "<f2"
-"""Vectors take two bytes a number in the database. Halving them moves no cosine by more
-than 0.001 (tests/knowledge/test_index.py) and saves 9 of 18 kB a passage."""
-
-_BLOCK = 8192
-"""Rows widened to float32 at a time: they stay in the processor's cache, 16 MB at 512."""
+_WORD_BITS = 64
+_BLOCK = 16_384
+"""Rows compared at a time: what they need stays in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """Passages in order of id, sentences in order of document and place."""
+    """Documents and passages by id, sentences by document and place."""
 
-    generation: int
+    mark: int
+    """Of the database's moment that it was made from."""
     embedding: str
-    passages: "NDArray[np.int64]"
-    """Ids, ascending."""
-    documents: "NDArray[np.int64]"
-    """Document of each passage."""
-    spans: "NDArray[np.int64]"
-    """(passages, 2) start and end."""
-    languages: "NDArray[np.str_]"
-    """Language of each passage."""
-    paths: dict[int, str]
-    """Document id -> path."""
-    has_vector: "NDArray[np.bool_]"
-    """Whether the passage's vector is of this embedding; else it is searched by words."""
-    vectors: "NDArray[np.float16]"
-    """(passages, dimensions); zeros where there is none."""
-    sentences: "NDArray[np.float16]"
-    """(sentences, dimensions)"""
-    ranges: "NDArray[np.int64]"
+    document_ids: "NDArray[np.int64]"
+    document_marks: "NDArray[np.int64]"
+    """A document's rows never change under one."""
+    document_is_current: "NDArray[np.bool_]"
+    """Whether its vectors are of this embedding; else it is searched by words."""
+    document_sentences: "NDArray[np.int64]"
+    """How many it has."""
+    ids: "NDArray[np.int64]"
+    """Of passages; ascending."""
+    documents: "NDArray[np.int32]"
+    """By passage, the row of its document."""
+    languages: "NDArray[np.int8]"
+    """By passage, the place of its language in LANGUAGES."""
+    totals: "NDArray[np.int32]"
+    """(2, passages): stems and grams in each."""
+    ranges: "NDArray[np.int32]"
     """(passages, 2): which sentences stand in each, first and past the last."""
-    stale: int = field(default=0)
-    """Documents whose vectors are another model's."""
+    bits: "NDArray[np.uint64]"
+    """(words of 64 bits, passages): signs of the vector's numbers."""
+    sentence_ids: "NDArray[np.int64]"
+    sentence_bits: "NDArray[np.uint64]"
+    """(words of 64 bits, sentences)"""
+    kept: mapped.Mapped
 
-    def dense(self, question: "NDArray[np.float32]") -> "NDArray[np.float32]":
-        """Per passage the mean of its cosine and its best sentence's."""
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def stale(self) -> int:
+        """Documents whose vectors are another model's."""
+        return int((~self.document_is_current).sum())
+
+    @property
+    def has_vector(self) -> "NDArray[np.bool_]":
+        """By passage."""
+        found: NDArray[np.bool_] = self.document_is_current[self.documents]
+        return found
+
+    def is_in(self, language: Language) -> "NDArray[np.bool_]":
+        """By passage."""
+        found: NDArray[np.bool_] = self.languages == LANGUAGES.index(language)
+        return found
+
+    def places(self, ids: "NDArray[np.int64]") -> "NDArray[np.int64]":
+        """Rows of passages by id; ids that are not here are left out."""
         import numpy as np
 
-        if not len(self.sentences):
-            return np.zeros(len(self.passages), np.float32)
-        whole = _cosines(self.vectors, question)
-        each = np.append(_cosines(self.sentences, question), np.float32(-1))
-        best = np.maximum.reduceat(each, np.minimum(self.ranges, len(each) - 1).ravel())[::2]
+        if not len(self):
+            return np.zeros(0, np.int64)
+        at = np.minimum(np.searchsorted(self.ids, ids), len(self) - 1)
+        found: NDArray[np.int64] = at[self.ids[at] == ids]
+        return found
+
+    def roughly(self, question: "NDArray[np.float32]") -> "NDArray[np.float32]":
+        """Per passage about the mean of its cosine and its best sentence's; -1 without vector."""
+        import numpy as np
+
+        if not len(self.bits):
+            return np.full(len(self), -1, np.float32)
+        asked = bits(question[None, :].astype(STORED))[:, 0]
+        whole = _differing(self.bits, asked)
+        each = np.append(_differing(self.sentence_bits, asked), np.uint16(_WORD_BITS * len(asked)))
+        best = np.minimum.reduceat(each, self.ranges.ravel())[::2]
         best = np.where(self.ranges[:, 0] < self.ranges[:, 1], best, whole)
-        means: NDArray[np.float32] = ((whole + best) / 2).astype(np.float32)
-        return means
+        angles = (whole.astype(np.float32) + best) * np.float32(np.pi / 2 / len(question))
+        return np.where(self.has_vector, np.cos(angles), np.float32(-1)).astype(np.float32)
 
 
-def load(store: Store, embedding: str) -> Matrix:
-    """Read every vector of one embedding, in one transaction."""
+def of(kept: mapped.Mapped | None, embedding: str) -> Matrix | None:
+    """The matrix in a file, if it is this embedding's."""
+    if kept is None or kept.facts["embedding"] != embedding:
+        return None
+    return Matrix(kept.facts["mark"], embedding, **kept.arrays, kept=kept)
+
+
+def bits(vectors: "NDArray[np.float16]") -> "NDArray[np.uint64]":
+    """The signs of (rows, dimensions) vectors: (words, rows), the last word filled up."""
     import numpy as np
 
-    with store.reading() as connection, connection:
-        ((generation,),) = connection.execute("SELECT generation FROM knowledge_generation")
-        kept = list(
-            connection.execute("SELECT id, path, embedding FROM documents WHERE reason = ''")
-        )
-        passages = list(
-            connection.execute(
-                'SELECT id, document, start, "end", language, vector FROM passages ORDER BY id'
-            )
-        )
-        sentences = list(
-            connection.execute(
-                'SELECT document, start, "end", vector FROM sentences ORDER BY document, start'
-            )
-        )
-    current = {identity for identity, _, version in kept if version == embedding}
-    sentences = [row for row in sentences if row[0] in current]
-    owners = np.array([row[1] for row in passages], np.int64)
-    has_vector = np.isin(owners, list(current))
-    blobs = [row[5] for row, own in zip(passages, has_vector, strict=True) if own]
-    width = len(blobs[0]) // 2 if blobs else 0
-    vectors = np.zeros((len(passages), width), np.float16)
-    vectors[has_vector] = _stacked(blobs, width)
-    spans = np.array([row[2:4] for row in passages], np.int64).reshape(-1, 2)
-    return Matrix(
-        generation=int(generation),
-        embedding=embedding,
-        passages=np.array([row[0] for row in passages], np.int64),
-        documents=owners,
-        spans=spans,
-        languages=np.array([row[4] for row in passages], np.str_),
-        paths={identity: path for identity, path, _ in kept},
-        has_vector=has_vector,
-        vectors=vectors,
-        sentences=_stacked([row[3] for row in sentences], width),
-        ranges=_ranges(owners, spans, [(row[0], row[1], row[2]) for row in sentences]),
-        stale=len(kept) - len(current),
-    )
+    rows, dimensions = vectors.shape
+    words = -(-dimensions // _WORD_BITS)
+    signs = np.zeros((rows, words * _WORD_BITS), np.bool_)
+    signs[:, :dimensions] = vectors.view(np.int16) < 0
+    packed = np.packbits(signs, axis=1).view(np.uint64)
+    return np.ascontiguousarray(packed.reshape(rows, words).T)
 
 
-def _stacked(blobs: list[bytes], width: int) -> "NDArray[np.float16]":
+def _differing(columns: "NDArray[np.uint64]", asked: "NDArray[np.uint64]") -> "NDArray[np.uint16]":
+    """In how many bits each row differs from the one asked for."""
     import numpy as np
 
-    return np.frombuffer(b"".join(blobs), STORED).reshape(len(blobs), width)
-
-
-def _ranges(
-    owners: "NDArray[np.int64]",
-    spans: "NDArray[np.int64]",
-    sentences: list[tuple[int, int, int]],
-) -> "NDArray[np.int64]":
-    """Per passage the sentences that stand whole in it, or begin in it if none does."""
-    from bisect import bisect_left
-
-    import numpy as np
-
-    starts = [(document, start) for document, start, _ in sentences]
-    ends = [(document, end) for document, _, end in sentences]
-    found = []
-    for document, (start, end) in zip(owners.tolist(), spans.tolist(), strict=True):
-        first = bisect_left(starts, (document, start))
-        past = bisect_left(ends, (document, end + 1))
-        if first >= past:
-            past = bisect_left(starts, (document, end))
-        found.append((first, past))
-    return np.array(found, np.int64).reshape(-1, 2)
-
-
-def _cosines(rows: "NDArray[np.float16]", question: "NDArray[np.float32]") -> "NDArray[np.float32]":
-    import numpy as np
-
-    found = np.empty(len(rows), np.float32)
-    for start in range(0, len(rows), _BLOCK):
-        block = rows[start : start + _BLOCK]
-        found[start : start + len(block)] = block.astype(np.float32) @ question
-    return found
+    counted = np.zeros(columns.shape[1], np.uint16)
+    for start in range(0, len(counted), _BLOCK):
+        block = columns[:, start : start + _BLOCK]
+        into = counted[start : start + _BLOCK]
+        for column, word in zip(block, asked, strict=True):
+            into += np.bitwise_count(column ^ word)
+    return counted

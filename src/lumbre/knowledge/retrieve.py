@@ -7,17 +7,18 @@ lift the best of the wrong passages over the right one in another language. Squa
 coverage keeps chance matches small; docs/decisions/003-scores-without-z.md has the figures.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lumbre.core.document import Hit, Span
+from lumbre.core.document import Hit, Parsed, Span
 from lumbre.core.errors import NothingIndexed
-from lumbre.knowledge.index import Index, is_within
+from lumbre.knowledge.closeness import cosines
+from lumbre.knowledge.index import Index, Moment, is_within
 from lumbre.knowledge.language import language_of
-from lumbre.knowledge.matrix import Matrix
+from lumbre.knowledge.lexical import Wanted, covered, roughly, wanted
 from lumbre.knowledge.speaks import Vectorises
-from lumbre.knowledge.terms import grams, stems
+from lumbre.knowledge.tally import Kind, terms_of
 from lumbre.words import Language
 
 if TYPE_CHECKING:
@@ -31,6 +32,9 @@ _GRAMS_ACROSS_WEIGHT = 0.45
 _ACROSS_BONUS = 0.03
 """How much less a cosine is worth between two languages: the right paragraph's is 0.03 to
 0.06 lower than in one language, the best wrong one's 0.01 to 0.04. Source: the same."""
+
+
+_KINDS: tuple[Kind, ...] = ("stems", "grams")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,50 +73,143 @@ async def search(
     import asyncio
 
     (vector,) = await vectors.embed([question])
-    ask = _Ask(
+    ask = Ask(
         question=question,
         language=language_of(question, fallback),
         vector=vector,
         embedding=vectors.embedding_version,
         within=tuple(within),
     )
-    return await asyncio.to_thread(_search, ask, index, top, by_document=by_document)
+    return await asyncio.to_thread(find, ask, index, top, by_document=by_document)
 
 
 @dataclass(frozen=True, slots=True)
-class _Ask:
+class Ask:
+    """A question, made ready."""
+
     question: str
     language: Language
     vector: "NDArray[np.float32]"
     embedding: str
-    within: tuple[str, ...]
+    within: tuple[str, ...] = ()
+    candidates: int = 400
+    """How many passages get an exact look, for each of the ways to be one."""
+    exact_below: int = 2000
+    """With no more passages than this to search in, all of them get one."""
+    most_places: int = 30_000
+    """Places in the word index that are looked at, for each kind of term."""
 
 
-def _search(ask: _Ask, index: Index, top: int, *, by_document: bool) -> Found:
+def find(
+    ask: Ask,
+    index: Index,
+    top: int,
+    *,
+    by_document: bool = False,
+    lap: Callable[[str], None] = lambda leg: None,
+) -> Found:
+    """`search` without the embedding; `lap` is told of each leg when it is done.
+
+    Raises:
+        NothingIndexed: no document there can be searched.
+    """
     import numpy as np
 
-    matrix = index.matrix(ask.embedding)
-    wanted = [identity for identity, path in matrix.paths.items() if is_within(path, ask.within)]
-    places = np.flatnonzero(np.isin(matrix.documents, wanted))
-    if not len(places):
-        raise NothingIndexed(where=", ".join(ask.within) or "/")
-    dense = np.where(matrix.has_vector, matrix.dense(ask.vector), np.float32(0))
-    scores = fused(
-        dense,
-        _spread(index.covered("stems", stems(ask.question, ask.language)), matrix),
-        _spread(index.covered("grams", grams(ask.question)), matrix),
-        matrix.languages == ask.language,
+    with index.moment(ask.embedding) as moment:
+        matrix = moment.matrix
+        lap("matrix")
+        places = _places(moment, ask.within)
+        if not len(places):
+            raise NothingIndexed(where=", ".join(ask.within) or "/")
+        asked = {
+            kind: wanted(
+                moment.connection,
+                kind,
+                sorted(set(terms_of(kind, ask.question, ask.language))),
+                len(matrix),
+                moment.counts,
+            )
+            for kind in _KINDS
+        }
+        lap("count terms")
+        if len(places) > ask.exact_below:
+            places = _candidates(ask, moment, asked, places, top, lap, by_document=by_document)
+        whole, best = cosines(moment.connection, matrix, places, ask.vector)
+        dense: NDArray[np.float32] = (whole + best) / np.float32(2)
+        lap("vectors")
+        stems = covered(moment.connection, asked["stems"], matrix, places)
+        lap("stems")
+        grams = covered(moment.connection, asked["grams"], matrix, places)
+        lap("grams")
+        scores = fused(dense, stems, grams, matrix.is_in(ask.language)[places])
+        ranked = np.argsort(-scores, kind="stable")
+        if by_document:
+            ranked = ranked[_firsts(matrix.documents[places[ranked]])]
+        ranked = ranked[:top]
+        lap("fusion")
+        hits = _hits(moment, index, places[ranked], scores[ranked])
+        lap("texts")
+        return Found(hits, tuple(dense[ranked].tolist()), matrix.stale)
+
+
+def _places(moment: Moment, within: tuple[str, ...]) -> "NDArray[np.int64]":
+    """Rows of the passages to search in."""
+    import numpy as np
+
+    if not within:
+        return np.arange(len(moment.matrix))
+    rows = moment.connection.execute("SELECT id, path FROM documents WHERE reason = ''")
+    inside = [identity for identity, path in rows if is_within(path, within)]
+    return np.flatnonzero(np.isin(moment.matrix.document_ids, inside)[moment.matrix.documents])
+
+
+def _candidates(
+    ask: Ask,
+    moment: Moment,
+    asked: dict[Kind, Wanted],
+    places: "NDArray[np.int64]",
+    top: int,
+    lap: Callable[[str], None],
+    *,
+    by_document: bool,
+) -> "NDArray[np.int64]":
+    """Rows, ascending, that are near the best by a rough score or by one of its parts."""
+    import numpy as np
+
+    matrix = moment.matrix
+    dense = matrix.roughly(ask.vector)[places]
+    lap("dense, roughly")
+    stems = roughly(moment.connection, asked["stems"], matrix, ask.most_places)[places]
+    lap("stems, roughly")
+    grams = roughly(moment.connection, asked["grams"], matrix, ask.most_places)[places]
+    lap("grams, roughly")
+    rough = fused(
+        np.maximum(dense, np.float32(0)), stems, grams, matrix.is_in(ask.language)[places]
     )
-    ranked = places[np.argsort(-scores[places], kind="stable")]
+    count = min(max(ask.candidates, 2 * top), len(places))
+    near = [_highest(score, count) for score in (rough, dense)]
+    near += [_highest(part + dense * np.float32(0.01), count // 4) for part in (stems, grams)]
     if by_document:
-        _, firsts = np.unique(matrix.documents[ranked], return_index=True)
-        ranked = ranked[np.sort(firsts)]
-    chosen = ranked[:top].tolist()
-    return Found(
-        hits=tuple(_hit(index, matrix, place, float(scores[place])) for place in chosen),
-        dense=tuple(float(dense[place]) for place in chosen),
-        stale=matrix.stale,
-    )
+        order = np.argsort(-rough, kind="stable")
+        near.append(order[_firsts(matrix.documents[places[order]])[: 2 * top]])
+    lap("choice")
+    return places[np.unique(np.concatenate(near))]
+
+
+def _highest(scores: "NDArray[np.float32]", count: int) -> "NDArray[np.int64]":
+    import numpy as np
+
+    if count >= len(scores):
+        return np.arange(len(scores))
+    return np.argpartition(scores, len(scores) - count)[len(scores) - count :]
+
+
+def _firsts(values: "NDArray[np.int32]") -> "NDArray[np.int64]":
+    """Where each value stands first."""
+    import numpy as np
+
+    _, firsts = np.unique(values, return_index=True)
+    return np.sort(firsts)
 
 
 def fused(
@@ -134,36 +231,35 @@ def fused(
     return scores
 
 
-def _spread(covered: dict[int, float], matrix: Matrix) -> "NDArray[np.float32]":
-    import numpy as np
-
-    spread = np.zeros(len(matrix.passages), np.float32)
-    if covered:
-        ids = np.fromiter(covered, np.int64, len(covered))
-        places = np.searchsorted(matrix.passages, ids)
-        # a passage added since the matrix was read has no row in it
-        known = (places < len(spread)) & (
-            matrix.passages[np.minimum(places, len(spread) - 1)] == ids
-        )
-        spread[places[known]] = np.fromiter(covered.values(), np.float32, len(covered))[known]
-    return spread
-
-
-def _hit(index: Index, matrix: Matrix, place: int, score: float) -> Hit:
-    path = matrix.paths[int(matrix.documents[place])]
-    stored = index.stored(path)
-    start, end = (int(edge) for edge in matrix.spans[place])
-    span = trimmed(stored.parsed.text, Span(start, end)) if stored else Span(start, start)
-    language: Language = matrix.languages[place].item()
-    return Hit(
-        document=path,
-        page=stored.parsed.page_of(span.start) if stored else None,
-        start=span.start,
-        end=span.end,
-        text=stored.parsed.text[span.start : span.end] if stored else "",
-        score=score,
-        language=language,
+def _hits(
+    moment: Moment, index: Index, places: "NDArray[np.int64]", scores: "NDArray[np.float32]"
+) -> tuple[Hit, ...]:
+    query = (
+        'SELECT d.path, p.start, p."end", p.language FROM passages AS p'
+        " JOIN documents AS d ON d.id = p.document WHERE p.id = ?"
     )
+    texts: dict[str, Parsed] = {}
+    hits = []
+    for identity, score in zip(moment.matrix.ids[places].tolist(), scores.tolist(), strict=True):
+        ((path, start, end, language),) = moment.connection.execute(query, (identity,))
+        if path not in texts:
+            stored = index.stored(path)
+            assert stored, "a passage of this moment has its document in it"
+            texts[path] = stored.parsed
+        parsed = texts[path]
+        span = trimmed(parsed.text, Span(start, end))
+        hits.append(
+            Hit(
+                document=path,
+                page=parsed.page_of(span.start),
+                start=span.start,
+                end=span.end,
+                text=parsed.text[span.start : span.end],
+                score=score,
+                language=language,
+            )
+        )
+    return tuple(hits)
 
 
 def trimmed(text: str, span: Span) -> Span:

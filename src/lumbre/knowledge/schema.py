@@ -1,8 +1,9 @@
 """The tables that documents, their passages and their vectors are kept in.
 
-One transaction writes everything of a document. The word indexes keep no text, only
-terms under a passage's id. `generation` grows with every change, so that what was
-derived from the tables in memory knows when it is old.
+One transaction writes everything of a document. The word indexes keep no text: they say
+which passages have a term; how often each has it stands in `passage_terms`. `generation`
+grows and `mark` changes with every change, so that what was derived from the tables knows
+when it is old.
 """
 
 from lumbre.store import Schema
@@ -56,6 +57,39 @@ SCHEMA = Schema(
         CREATE VIRTUAL TABLE passage_grams_words USING fts5vocab(passage_grams, row);
         CREATE TABLE knowledge_generation (generation INTEGER NOT NULL) STRICT;
         INSERT INTO knowledge_generation VALUES (0);
+        """,
+        """
+        ALTER TABLE documents ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+                                        -- random: no two versions of a document share one
+        ALTER TABLE passages ADD COLUMN stems INTEGER NOT NULL DEFAULT 0;
+        ALTER TABLE passages ADD COLUMN grams INTEGER NOT NULL DEFAULT 0;
+                                        -- how many, repeated ones counted
+        CREATE TABLE passage_terms (    -- Tally: what the words of a passage weigh
+            passage INTEGER PRIMARY KEY REFERENCES passages ON DELETE CASCADE,
+            stems BLOB NOT NULL,
+            stems_times BLOB NOT NULL,
+            grams BLOB NOT NULL,
+            grams_times BLOB NOT NULL
+        ) STRICT;
+        DROP TABLE passage_stems_words;
+        DROP TABLE passage_grams_words;
+        DROP TABLE passage_stems;
+        DROP TABLE passage_grams;
+        CREATE VIRTUAL TABLE passage_stems USING fts5 (
+            terms, content='', contentless_delete=1, detail=none,
+            tokenize="unicode61 remove_diacritics 0 tokenchars '_'"
+        );
+        CREATE VIRTUAL TABLE passage_grams USING fts5 (
+            terms, content='', contentless_delete=1, detail=none,
+            tokenize="unicode61 remove_diacritics 0 tokenchars '_'"
+        );
+        CREATE VIRTUAL TABLE passage_stems_words USING fts5vocab(passage_stems, row);
+        CREATE VIRTUAL TABLE passage_grams_words USING fts5vocab(passage_grams, row);
+        ALTER TABLE knowledge_generation ADD COLUMN terms INTEGER NOT NULL DEFAULT 0;
+                                        -- version of the terms that are kept; 0: none are
+        ALTER TABLE knowledge_generation ADD COLUMN mark INTEGER NOT NULL DEFAULT 0;
+                                        -- random, new with every change: a database that was
+                                        -- put back from a copy is not taken for the later one
         """,
     ),
 )
