@@ -1,0 +1,403 @@
+"""Documents from the command line: in, listed, shown to the letter, opened at the page, out."""
+
+import json
+import os
+import pty
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fpdf import FPDF
+
+from lumbre.cli.queries import read
+from lumbre.cli.session import Flags, Session
+from lumbre.cli.watching import is_hidden, touched
+from lumbre.core.errors import BadArguments
+from tests.conftest import Run, environment_of
+
+TINY = {"LUMBRE_LLM__PRIMARY__ID": "smollm2-135m-instruct-q4_1"}
+KEYS = ["document", "status", "reason", "pages", "passages", "sha256"]
+TEXT = "Ñandú — «да».\n\nThe boat is called Golondrina. 🛶 It was painted green in 2019.\n"
+
+
+def write_papers(folder: Path) -> None:
+    (folder / "casa").mkdir(parents=True)
+    (folder / "boat.txt").write_text(TEXT, encoding="utf-8")
+    (folder / "casa" / "contrato.md").write_text("La renta es de 870 euros.\n", encoding="utf-8")
+
+
+def write_manual(path: Path) -> None:
+    """A PDF of three pages."""
+    pdf = FPDF()
+    pdf.set_font("helvetica", size=14)
+    for page in ("The first page tells of soap.", "The second of water.", "The third of heat."):
+        pdf.add_page()
+        pdf.cell(text=page)
+    pdf.output(str(path))
+
+
+@pytest.fixture
+def papers(tmp_path: Path) -> Path:
+    """A folder of two documents, not yet added."""
+    write_papers(tmp_path / "papers")
+    return tmp_path / "papers"
+
+
+@dataclass(frozen=True)
+class Library:
+    """A household with documents in it, for tests that only look."""
+
+    home: Path
+    papers: Path
+
+    @property
+    def manual(self) -> Path:
+        return self.papers / "manual.pdf"
+
+    def __call__(
+        self, *words: str, text: str | None = None, **environment: str
+    ) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "lumbre", *words],
+            input=text,
+            stdin=subprocess.DEVNULL if text is None else None,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            env=environment_of(self.home, **environment),
+            check=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Library]:
+    folder = tmp_path_factory.mktemp("library")
+    made = Library(folder / "home", folder / "papers")
+    write_papers(made.papers)
+    write_manual(made.manual)
+    (made.papers / "broken.pdf").write_bytes(b"%PDF-1.7 broken")
+    for place in (made.papers, made.papers / "casa"):
+        (place / "same.txt").write_text("The same.\n")
+    assert made("docs", "add", str(made.papers)).returncode == 0
+    yield made
+    assert made("stop").returncode == 0
+
+
+def listed(lumbre: Run) -> dict[str, str]:
+    documents = json.loads(lumbre("docs", "list", "--json").stdout)
+    assert all(list(one) == KEYS for one in documents)
+    return {Path(one["document"]).name: one["reason"] or one["status"] for one in documents}
+
+
+def test_everything_seen_is_listed_and_what_is_deleted_goes(lumbre: Run, papers: Path) -> None:
+    (papers / "photo.jpg").write_bytes(b"\xff\xd8")
+    (papers / "empty.txt").write_bytes(b"")
+    added = lumbre("docs", "add", str(papers), "--json")
+    assert added.returncode == 0
+    assert all(list(one) == [*KEYS, "changed"] for one in json.loads(added.stdout))
+    assert listed(lumbre) == {
+        "boat.txt": "indexed",
+        "contrato.md": "indexed",
+        "empty.txt": "empty",
+        "photo.jpg": "kind",
+    }
+    (papers / "boat.txt").unlink()
+    told = lumbre("docs", "add", str(papers), "--lang", "es")
+    assert told.returncode == 0
+    assert "boat.txt  borrado; olvidado" in told.stdout
+    assert "Olvidados: 1" in told.stderr
+    assert "boat.txt" not in listed(lumbre)
+    shutil.rmtree(papers)
+    gone = lumbre("docs", "add", str(papers))
+    assert (gone.returncode, "no such file" in gone.stdout) == (1, True)
+    assert listed(lumbre)["contrato.md"] == "indexed"
+
+
+def test_the_exit_status_tells_whether_something_is_in(lumbre: Run, papers: Path) -> None:
+    (papers / "photo.jpg").write_bytes(b"\xff\xd8")
+    (papers / "none").mkdir()
+    statuses = {"boat.txt nope.txt": 0, "nope.txt": 1, "photo.jpg": 1, "none": 0}
+    for names, status in 2 * list(statuses.items()):
+        paths = [str(papers / name) for name in names.split()]
+        assert lumbre("docs", "add", *paths).returncode == status, names
+
+
+def test_a_folder_of_photos_is_counted_not_read_out(lumbre: Run, papers: Path) -> None:
+    for number in range(30):
+        (papers / f"{number}.jpg").write_bytes(b"\xff\xd8")
+    added = lumbre("docs", "add", str(papers))
+    assert added.stdout.count(".jpg") == 20
+    assert "Skipped: 30" in added.stderr
+    assert lumbre("docs", "add", str(papers)).stdout == ""
+    told = lumbre("docs", "list")
+    assert (told.stdout.count(".jpg"), "Skipped: 30" in told.stderr) == (0, True)
+    assert "--all" in told.stderr
+    every = lumbre("docs", "list", "--all")
+    assert (every.stdout.count(".jpg"), "--all" in every.stderr) == (30, False)
+
+
+def test_what_is_only_looked_at_needs_no_model(lumbre: Run, papers: Path) -> None:
+    lumbre("docs", "add", str(papers))
+    none = {"LUMBRE_EMBEDDINGS__MAIN__ID": "gone-forever"}
+    assert lumbre("docs", "list", **none).returncode == 0
+    assert lumbre("docs", "text", "boat.txt", **none).stdout == TEXT
+    assert lumbre("docs", "open", "boat.txt", "--print", **none).returncode == 0
+    assert lumbre("docs", "remove", "boat.txt", **none).returncode == 0
+    assert "gone-forever" in lumbre("docs", "search", "boat", **none).stderr
+
+
+@pytest.mark.parametrize(
+    ("wanted", "text"),
+    [
+        (None, TEXT),
+        ("0:5", "Ñandú"),
+        ("15:", TEXT[15:]),
+        (":13", TEXT[:13]),
+        ("0:99999", TEXT),
+        ("3:3", ""),
+    ],
+)
+def test_the_text_is_given_to_the_letter(wanted: str | None, text: str, library: Library) -> None:
+    part = [] if wanted is None else ["--range", wanted]
+    for encoding in ("utf-8", "ascii"):
+        done = subprocess.run(
+            [sys.executable, "-m", "lumbre", "docs", "text", "boat.txt", *part],
+            env=environment_of(library.home, PYTHONIOENCODING=encoding),
+            capture_output=True,
+            check=False,
+        )
+        assert (done.returncode, done.stdout.decode()) == (0, text), done.stderr
+    told = json.loads(library("docs", "text", "boat.txt", *part, "--json").stdout)
+    assert told["text"] == TEXT[told["start"] : told["end"]] == text
+    assert told["length"] == len(TEXT)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["text", "boats.txt"], "boat.txt"),
+        (["text", "boat.txt", "--range", "5"], "A:B"),
+        (["text", "boat.txt", "--range", "9:4"], "9:4"),
+        (["text", "boat.txt", "--range", "-1:4"], "A:B"),
+        (["text", "broken.pdf"], "damaged"),
+        (["text", "same.txt"], "casa/same.txt"),
+        (["open", "1"], "lumbre ask"),
+        (["open", "boat.txt#page=x"], "never added"),
+        (["open", "manual.pdf#page=9"], "pages: 3"),
+        (["remove", "nope.txt"], "nope.txt"),
+        (["watch", "nowhere"], "nowhere"),
+    ],
+    ids=" ".join,
+)
+def test_what_cannot_be_meant_is_one_line_and_a_hint(
+    words: list[str], told: str, library: Library
+) -> None:
+    refused = library("docs", *words)
+    assert refused.returncode == 2, refused.stderr
+    message, hint = refused.stderr.splitlines()
+    assert told in message + hint
+    assert refused.stdout == ""
+
+
+def test_nothing_goes_when_one_of_several_is_not_known(library: Library) -> None:
+    before = library("docs", "list", "--json").stdout
+    refused = library("docs", "remove", "boat.txt", "nope.txt")
+    assert (refused.returncode, "nope.txt" in refused.stderr) == (2, True)
+    assert library("docs", "list", "--json").stdout == before
+
+
+def test_many_questions_are_answered_in_one_go(library: Library, tmp_path: Path) -> None:
+    lines = [{"id": "a", "text": "boat name"}, {"id": 7, "text": "renta"}]
+    data = "\n\n".join(json.dumps(line) for line in lines) + "\n"
+    (tmp_path / "q.jsonl").write_text(data)
+    done = library("docs", "search", "--queries", str(tmp_path / "q.jsonl"), "--top", "1")
+    piped = library("docs", "search", "--queries", "-", "--top", "1", text=data)
+    assert piped.stdout == done.stdout
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [one["id"] for one in found] == ["a", 7]
+    assert [Path(one["hits"][0]["document"]).name for one in found] == ["boat.txt", "contrato.md"]
+    (one,) = json.loads(library("docs", "search", "renta", "--top", "1", "--json").stdout)
+    assert one == found[1]["hits"][0]
+    every = library("docs", "search", "renta", "--by", "document", "--top", "9", "--json")
+    names = [hit["document"] for hit in json.loads(every.stdout)]
+    assert len(names) == len(set(names)) == 5
+
+
+@pytest.mark.parametrize(
+    "bad", ["{", "[]", '{"id": 1}', '{"text": "x"}', '{"id": 1, "text": " "}', "\xff"]
+)
+def test_a_bad_question_is_named_by_its_line_before_any_is_asked(bad: str, home: Path) -> None:
+    home.mkdir()
+    path = home / "q.jsonl"
+    path.write_bytes(b'\n{"id": 1, "text": "boat"}\n' + bad.encode("latin-1") + b"\n")
+    with pytest.raises(BadArguments, match="line 3"):
+        read(Session({"LUMBRE_HOME": str(home)}, Flags()), str(path))
+
+
+def test_a_file_of_bad_questions_prints_none_of_its_answers(library: Library) -> None:
+    done = library("docs", "search", "--queries", "-", text='{"id": 1, "text": "boat"}\nno\n')
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "line 2" in done.stderr
+
+
+@pytest.fixture
+def bin_(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    yield folder
+    shutil.rmtree(folder)
+
+
+def recorder(folder: Path, name: str, status: int = 0) -> Path:
+    """A program that writes down its arguments, one a line."""
+    program = folder / name
+    program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" > "{folder}/{name}.said"\nexit {status}\n')
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    return folder / f"{name}.said"
+
+
+def screen(folder: Path) -> dict[str, str]:
+    return {"PATH": f"{folder}{os.pathsep}{os.environ['PATH']}", "DISPLAY": ":0"}
+
+
+def test_a_page_is_opened_in_the_viewer(library: Library, bin_: Path) -> None:
+    said = recorder(bin_, "okular")
+    done = library("docs", "open", f"{library.manual}#page=2", **screen(bin_))
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    assert said.read_text() == f"-p\n2\n{library.manual}\n"
+    assert "okular" in done.stderr
+    here = library("docs", "open", "manual.pdf#page=2", "--print", **screen(bin_))
+    assert here.stdout == "The second of water.\n"
+    assert library("docs", "open", "manual.pdf#page=3").stdout == "The third of heat.\n"
+
+
+def test_a_viewer_that_fails_leaves_the_text(library: Library, bin_: Path) -> None:
+    recorder(bin_, "okular", status=3)
+    done = library("docs", "open", "manual.pdf", **screen(bin_))
+    assert (done.returncode, done.stdout) == (0, "The first page tells of soap.\n")
+
+
+def test_the_owners_viewer_is_asked_for_every_kind(library: Library, bin_: Path) -> None:
+    said = recorder(bin_, "mine")
+    wish = screen(bin_) | {"LUMBRE_DOCUMENTS__VIEWER": "mine '--at {page}' {uri}"}
+    assert library("docs", "open", "manual.pdf#page=3", **wish).returncode == 0
+    assert said.read_text() == f"--at 3\n{library.manual.as_uri()}#page=3\n"
+    assert library("docs", "open", "boat.txt", **wish).returncode == 0
+    assert said.read_text() == f"--at 1\n{(library.papers / 'boat.txt').as_uri()}\n"
+    gone = library("docs", "open", "boat.txt", LUMBRE_DOCUMENTS__VIEWER="no-such-program")
+    assert (gone.returncode, "documents.viewer" in gone.stderr) == (2, True)
+
+
+def test_a_file_that_is_gone_is_shown_as_it_was_read(library: Library, bin_: Path) -> None:
+    away = library.manual.rename(library.home / "away.pdf")
+    recorder(bin_, "okular")
+    done = library("docs", "open", "manual.pdf#page=1", **screen(bin_))
+    away.rename(library.manual)
+    assert (done.returncode, done.stdout) == (0, "The first page tells of soap.\n")
+    assert "not there now" in done.stderr
+
+
+def test_a_citation_of_the_last_answer_is_opened_by_its_number(
+    lumbre: Run, papers: Path, smollm2: Path
+) -> None:
+    lumbre("docs", "add", str(papers))
+    answer = json.loads(lumbre("ask", "What is the boat called?", "--json", **TINY).stdout)
+    (cited, *_) = answer["citations"]
+    shown = lumbre("docs", "open", str(cited["id"]), **TINY)
+    assert shown.returncode == 0, shown.stderr
+    assert f"[[{cited['quote']}]]" in shown.stdout
+    assert shown.stdout.replace("[[", "").replace("]]", "") == TEXT
+    bold = in_a_terminal(papers.parent / "home", "docs", "open", str(cited["id"]), **TINY)
+    assert f"\x1b[1m{cited['quote'].split()[0]}" in bold
+    lumbre("docs", "remove", str(papers), **TINY)
+    gone = lumbre("docs", "open", str(cited["id"]), **TINY)
+    assert (gone.returncode, "lumbre ask" in gone.stderr) == (2, True)
+
+
+def test_names_in_a_terminal_lead_to_the_page(library: Library) -> None:
+    told = in_a_terminal(library.home, "docs", "search", "water", "--top", "1")
+    assert f"\x1b]8;;{library.manual.as_uri()}#page=" in told
+    assert "\x1b]8;;" not in library("docs", "search", "water", "--top", "1").stdout
+
+
+def in_a_terminal(home: Path, *words: str, **environment: str) -> str:
+    """What a command prints to a terminal."""
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen_:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "lumbre", *words],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+            env=environment_of(home, TERM="xterm", **environment),
+        )
+        os.close(theirs)
+        told = b""
+        try:
+            while piece := screen_.read(65536):
+                told += piece
+        except OSError:  # the other end is closed
+            pass
+        assert child.wait() == 0
+    return told.decode()
+
+
+def test_a_watched_folder_is_read_as_it_changes(lumbre: Run, papers: Path, home: Path) -> None:
+    watching = subprocess.Popen(
+        [sys.executable, "-m", "lumbre", "docs", "watch", str(papers), "--json"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment_of(home),
+    )
+    assert watching.stdout is not None
+    assert watching.stderr is not None
+
+    def told() -> tuple[str, str]:
+        assert watching.stdout is not None
+        event: dict[str, Any] = json.loads(watching.stdout.readline())
+        return Path(event["document"]).name, event["status"]
+
+    with watching.stdout, watching.stderr:
+        try:
+            assert [told(), told()] == [("boat.txt", "indexed"), ("contrato.md", "indexed")]
+            assert "Watching" in watching.stderr.readline()
+            (papers / "casa" / "new.md").write_text("New.\n")
+            assert told() == ("new.md", "indexed")
+            (papers / ".hidden.md").write_text("Not for you.\n")
+            (papers / "casa" / "contrato.md").unlink()
+            assert told() == ("contrato.md", "removed")
+            (papers.parent / "moved").mkdir()
+            (papers.parent / "moved" / "in.txt").write_text("Moved in.\n")
+            (papers.parent / "moved").rename(papers / "moved")
+            assert told() == ("in.txt", "indexed")
+            watching.send_signal(signal.SIGINT)
+            assert watching.wait() == 0
+            assert "Traceback" not in watching.stderr.read()
+        finally:
+            watching.kill()
+            watching.wait()
+    assert set(listed(lumbre)) == {"boat.txt", "new.md", "in.txt"}
+
+
+def test_what_changed_is_read_again_and_no_more(tmp_path: Path) -> None:
+    top = str(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("a")
+    there = str(tmp_path / "in" / "a.txt")
+    assert touched([there], [top]) == [there]
+    assert touched([f"{top}/in/gone.txt", there], [top]) == [f"{top}/in"]
+    assert touched([f"{top}/gone/deep/x.txt"], [top]) == [top]
+    assert touched([f"{top}/.git/index", f"{top}/~$x.docx", "/elsewhere/x.txt"], [top]) == []
+    assert touched([there], [str(tmp_path / "in"), top]) == [there]
+    assert touched(["/gone/x.txt"], ["/gone"]) == []
+    assert is_hidden("/a/.b/c")
+    assert not is_hidden("/a/b.c/d~$")
