@@ -5,7 +5,7 @@ from lumbre.core.errors import DocumentUnreadable
 from lumbre.knowledge.decode import decoded, is_binary
 from lumbre.knowledge.tidy import tidy
 
-ENDINGS = (".txt", ".text")
+ENDINGS = (".txt", ".text", ".rst", ".org", ".adoc", ".tex")
 
 
 def parse(data: bytes, bounds: Bounds) -> Parsed:
