@@ -1,6 +1,7 @@
 """Documents from the command line: in, listed, found, shown to the letter, watched, out."""
 
 import json
+import os
 import shutil
 import signal
 import subprocess
@@ -119,6 +120,7 @@ def test_the_text_is_given_to_the_letter(wanted: str | None, text: str, library:
         (["text", "broken.pdf"], "damaged"),
         (["text", "same.txt"], "casa/same.txt"),
         (["open", "1"], "lumbre ask"),
+        (["open", "broken.pdf"], "damaged"),
         (["open", "boat.txt#page=x"], "never added"),
         (["open", "manual.pdf#page=9"], "pages: 3"),
         (["remove", "nope.txt"], "nope.txt"),
@@ -177,15 +179,49 @@ def test_a_file_of_bad_questions_prints_none_of_its_answers(library: Library) ->
     assert "line 2" in done.stderr
 
 
-def test_a_watched_folder_is_read_as_it_changes(lumbre: Run, papers: Path, home: Path) -> None:
-    watching = subprocess.Popen(
-        [sys.executable, "-m", "lumbre", "docs", "watch", str(papers), "--json"],
+def test_two_that_add_at_once_both_end_well(lumbre: Run, papers: Path, home: Path) -> None:
+    both = [started(home, "docs", "add", str(papers), "--json") for _ in range(2)]
+    for adding in both:
+        told, complaint = adding.communicate()
+        assert adding.returncode == 0, complaint
+        assert len(json.loads(told)) == 2
+    assert set(listed(lumbre)) == {"boat.txt", "contrato.md"}
+
+
+def test_a_household_killed_while_it_reads_has_kept_what_it_told_of(
+    lumbre: Run, papers: Path, home: Path
+) -> None:
+    for number in range(200):
+        text = " ".join(f"Sentence {n} of document {number}." for n in range(100))
+        (papers / f"{number:03}.txt").write_text(text)
+    adding = started(home, "docs", "add", str(papers))
+    assert adding.stdout is not None
+    first = adding.stdout.readline()
+    os.kill(json.loads((home / "household.json").read_text())["pid"], signal.SIGKILL)
+    rest, complaint = adding.communicate()
+    assert adding.returncode == 4, complaint
+    told = [Path(line.split("  ")[1]).name for line in [first, *rest.splitlines()]]
+    kept = listed(lumbre)
+    assert set(told) <= set(kept)
+    assert len(kept) < 202
+    for name in told[:3]:
+        text = lumbre("docs", "text", name).stdout
+        assert text == (papers / name).read_text()
+
+
+def started(home: Path, *words: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "lumbre", *words],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=environment_of(home),
     )
+
+
+def test_a_watched_folder_is_read_as_it_changes(lumbre: Run, papers: Path, home: Path) -> None:
+    watching = started(home, "docs", "watch", str(papers), "--json")
     assert watching.stdout is not None
     assert watching.stderr is not None
 

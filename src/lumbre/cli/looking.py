@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from lumbre.cli.place import absolute, shown
 from lumbre.cli.link import linked
+from lumbre.cli.place import absolute, shown
 from lumbre.cli.render import Moving, as_json, visible, wrapped
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Verb

@@ -39,7 +39,8 @@ def open_(session: Session, citation: str, prints: bool) -> None:
         session.note("cli.docs.opened", document=document, viewer=Path(words[0]).name)
         return
     if place["text"] is None:
-        raise DocumentUnreadable(document=place["document"], reason=Sentence("docs.no_text"))
+        reason = Sentence(f"docs.{place['reason']}")
+        raise DocumentUnreadable(document=place["document"], reason=reason)
     _print(session, place)
 
 

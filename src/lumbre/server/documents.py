@@ -154,7 +154,9 @@ class Documents:
         page = asked.number(body, "page", None, least=1)
         found = self._index.stored(path)
         if found is None or not found.parsed.text:
-            return {"document": path, "page": page, "start": 0, "end": 0, "text": None}
+            document = self._index.document(path)
+            reason = document.reason if document else "missing"
+            return {"document": path, "page": page, "text": None, "reason": reason}
         pages = found.parsed.pages
         if not pages:
             return _place(found, None, Span(0, 0), Span(0, len(found.parsed.text)))
