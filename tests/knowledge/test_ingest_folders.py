@@ -188,6 +188,19 @@ def test_what_failed_for_a_passing_reason_is_listed_and_tried_again(
     assert told(index, path) == [("a.txt", "indexed")]
 
 
+def test_what_was_read_in_an_older_way_is_read_again(papers: Path, index: Index) -> None:
+    for name, data in (("a.txt", b"The boat is green."), ("b.pdf", b"%PDF-1.7 broken")):
+        (papers / name).write_bytes(data)
+    told(index, papers)
+    assert told(index, papers) == [("a.txt", "unchanged"), ("b.pdf", "damaged")]
+    with index.store.writing() as connection:
+        connection.execute("UPDATE documents SET cut = '1000/200/1'")
+    assert told(index, papers) == [("a.txt", "indexed"), ("b.pdf", "damaged")]
+    cuts = set(index.store.connection().execute("SELECT cut FROM documents"))
+    assert len(cuts) == 1
+    assert ("1000/200/1",) not in cuts
+
+
 def test_a_document_is_told_of_only_once_it_is_stored(papers: Path, index: Index) -> None:
     for number in range(100):
         (papers / f"{number:03}.txt").write_text(f"Document {number}.")

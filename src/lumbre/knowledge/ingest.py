@@ -25,11 +25,14 @@ from lumbre.knowledge.reading import Reader, ReadFile, refusal
 from lumbre.knowledge.sentences import sentences
 from lumbre.knowledge.speaks import Vectorises
 from lumbre.knowledge.split import split
-from lumbre.knowledge.terms import VERSION
 from lumbre.words import Language
 
 _BATCH = 32
 """Texts embedded at a time: often enough to show progress and to be cancelled."""
+
+_READING = 2
+"""Raised when files of some kind give more or other text than before: each is read again when
+it is added again, also one that gave none."""
 
 _MAY_PASS = ("missing", "name", "permission", "slow", "memory", "crashed")
 """Reasons that the file's bytes alone do not explain: tried again, and never in place of
@@ -74,13 +77,13 @@ Step = Reading | Embedding | Added | Removed
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """Sizes of passages, code points. As text, with the version of their terms."""
+    """Sizes of passages, code points. As text, with the version of reading."""
 
     size: int = 1000
     overlap: int = 200
 
     def __str__(self) -> str:
-        return f"{self.size}/{self.overlap}/{VERSION}"
+        return f"{self.size}/{self.overlap}/{_READING}"
 
 
 class Ingest:
