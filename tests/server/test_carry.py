@@ -87,7 +87,7 @@ def test_it_comes_out_as_it_went_in_without_weights(full: Folders, tmp_path: Pat
     assert (new.registry / "mine.yaml").read_text() == "id: mine\n"
     for path in (new.database, new.config_file, new.registry / "mine.yaml"):
         assert path.stat().st_mode & 0o777 == 0o600
-    assert not [path for path in new.home.iterdir() if path.name.startswith(".import-")]
+    assert not [path for path in new.home.iterdir() if path.name.startswith(".carry-")]
 
 
 def test_what_was_here_is_refused_or_kept_beside(full: Folders, tmp_path: Path) -> None:
@@ -121,6 +121,18 @@ def test_it_is_written_anew_over_an_earlier_one_only(full: Folders, tmp_path: Pa
     with pytest.raises(BadArchive, match="already"):
         export_home(full, thesis)
     assert thesis.read_bytes() == b"%PDF years of work"
+
+
+def test_what_a_killed_one_left_is_cleared_away(full: Folders, tmp_path: Path) -> None:
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    left = full.home / f".carry-{ended.pid}-x"
+    at_work = full.home / f".carry-{os.getpid()}-x"
+    for folder in (left, at_work):
+        folder.mkdir()
+        (folder / "lumbre.db").write_text("a copy")
+    export_home(full, tmp_path / "all.zip")
+    assert (left.exists(), at_work.exists()) == (False, True)
 
 
 def test_a_newer_database_is_refused(full: Folders, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import apsw
+import psutil
 
 from lumbre.assistant import conversation
 from lumbre.config import Folders
@@ -37,6 +38,7 @@ SCHEMAS: tuple[Schema, ...] = (
 
 _DATABASE, _SETTINGS, _MANIFESTS = "lumbre.db", "config.toml", "registry"
 _ALLOWED = archive.Allowed((_DATABASE, _SETTINGS), _MANIFESTS, ".yaml")
+_MADE = ".carry-"
 _PATIENCE_S = 2.0
 
 
@@ -59,8 +61,8 @@ def export_home(folders: Folders, target: Path) -> archive.Contents:
     """
     if target.exists() and not archive.is_archive(target):
         raise BadArchive(path=target, reason=Sentence("errors.bad_archive.in_the_way"))
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=folders.home) as made:
-        copy = Path(made) / _DATABASE
+    with _made(folders) as made:
+        copy = made / _DATABASE
         with closing(Store(folders.database)) as store:
             store.copy(copy)
         schemas = _settle(copy)
@@ -87,8 +89,7 @@ def import_home(folders: Folders, source: Path, *, replace: bool) -> Carried:
         here = _counts(folders.database) if folders.database.exists() else (0, 0)
         if any(here) and not replace:
             raise HomeNotEmpty(path=folders.home, documents=here[0], talks=here[1])
-        made = Path(tempfile.mkdtemp(prefix=".import-", dir=folders.home))
-        try:
+        with _made(folders) as made:
             contents, files = archive.unpack(source, made, _ALLOWED)
             if _DATABASE not in files:
                 missing = Sentence("errors.bad_archive.strange", name=_DATABASE)
@@ -97,8 +98,20 @@ def import_home(folders: Folders, source: Path, *, replace: bool) -> Carried:
             if folders.database.exists():
                 _fold(folders.database)
             return Carried(*came, tuple(_place(folders, files, keep_database=any(here))))
-        finally:
-            shutil.rmtree(made, ignore_errors=True)
+
+
+@contextmanager
+def _made(folders: Folders) -> Iterator[Path]:
+    """A folder of our own in the home for the time of the block, and those of killed ones gone."""
+    for left in folders.home.glob(f"{_MADE}*"):
+        pid = left.name.removeprefix(_MADE).partition("-")[0]
+        if pid.isdigit() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(left, ignore_errors=True)
+    prefix = f"{_MADE}{os.getpid()}-"
+    with tempfile.TemporaryDirectory(
+        prefix=prefix, dir=folders.home, ignore_cleanup_errors=True
+    ) as made:
+        yield Path(made)
 
 
 @contextmanager
