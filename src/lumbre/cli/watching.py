@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ from lumbre.core.errors import BadArguments, LumbreError
 
 if TYPE_CHECKING:
     from lumbre.cli.client import Client
+
+Told = Callable[[Mapping[str, Any]], None]
 
 _DEBOUNCE_MS = 1600
 """Changes are gathered for at most this long; a file that is being written is not done."""
@@ -37,7 +39,12 @@ def watch(session: Session, folders: tuple[str, ...], in_json: bool) -> None:
     for top, folder in zip(tops, folders, strict=True):
         if not os.path.isdir(top):  # noqa: PTH112
             raise BadArguments(reason=session.say("cli.docs.no_folder", folder=folder))
-    told = _line if in_json else adding.Rows(session)
+    show: Told = _line if in_json else adding.Rows(session)
+
+    def told(document: Mapping[str, Any]) -> None:
+        if document["changed"]:
+            show(document)
+
     try:
         with session.household() as first:
             # watched before they are read: what changes meanwhile is read after
@@ -88,7 +95,7 @@ def is_hidden(below: str) -> bool:
     return any(part.startswith((".", "~$")) for part in Path(below).parts)
 
 
-def _add(session: Session, client: "Client", paths: Sequence[str], told: Any) -> None:
+def _add(session: Session, client: "Client", paths: Sequence[str], told: Told) -> None:
     """Add these. What goes wrong is said; the watch goes on."""
     try:
         adding.add(session, client, paths, told)
@@ -97,5 +104,4 @@ def _add(session: Session, client: "Client", paths: Sequence[str], told: Any) ->
 
 
 def _line(document: Mapping[str, Any]) -> None:
-    if document["changed"] or document["status"] == "failed":
-        print(as_json(document, indent=None), flush=True)
+    print(as_json(document, indent=None), flush=True)
