@@ -11,6 +11,7 @@ import stat
 import sys
 from asyncio import IncompleteReadError
 from asyncio.subprocess import DEVNULL, PIPE, Process
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -25,6 +26,7 @@ from lumbre.workers.environment import inherited
 from lumbre.workers.parse import LENGTHS, reason_of
 
 _READ_AHEAD_BYTES = 1024**2
+_DYING_S = 5.0
 
 _LOCK_OF_WORD = "~$"
 """How the name of what Word leaves beside an open document begins; it is no document."""
@@ -90,9 +92,11 @@ class Reader:
             await self._end_child()
             raise
         if answer is None:
-            await self._end_child()
+            await self._bury_child()
             raise DocumentUnreadable(document=str(path), reason="crashed")
         told, text = answer
+        if told.get("reason") == "memory":
+            await self._end_child()  # what it could not give back would be the next file's want
         if "reason" in told:
             raise DocumentUnreadable(document=str(path), **told)
         pages = tuple(Span(start, end) for start, end in pairwise([0, *told["ends"]]))
@@ -143,6 +147,16 @@ class Reader:
         assert child.stdin
         child.stdin.close()
         await child.wait()
+
+    async def _bury_child(self) -> None:
+        """Wait for a child that has closed its pipe.
+
+        To kill one that is dead already takes its status from asyncio, which then warns.
+        """
+        if self._child is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._child.wait(), _DYING_S)
+        await self._end_child()
 
 
 def refusal(path: Path, largest_bytes: int) -> str | None:
