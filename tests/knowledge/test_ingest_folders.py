@@ -1,5 +1,6 @@
 """A folder added again is as it is now: what was deleted goes, what is out of reach stays."""
 
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -120,6 +121,18 @@ def test_a_folder_that_may_not_be_looked_into_proves_nothing(papers: Path, index
     (document,) = index.documents()
     found = Found(files=[], folders=[papers], closed=[papers / "in"])
     assert Places(index.store).compare([document], found) == ([], [])
+
+
+def test_files_under_a_name_that_is_no_utf_8_are_listed_and_go(papers: Path, index: Index) -> None:
+    folder = papers / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / "a.txt").write_text("One.")
+    for _ in range(2):
+        assert told(index, folder) == [("a.txt", "name")]
+    assert listed(index) == {"a.txt": "name"}
+    (folder / "a.txt").unlink()
+    assert told(index, papers) == [("a.txt", "removed")]
+    assert listed(index) == {}
 
 
 def test_a_file_is_found_once_however_often_it_is_named(papers: Path, index: Index) -> None:

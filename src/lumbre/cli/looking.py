@@ -50,7 +50,9 @@ def search(
         return
     if text is None:
         raise BadArguments(reason=session.say("cli.missing", name="TEXT"))
-    if not is_text(text) or not text.strip():
+    if not text.strip():
+        raise BadArguments(reason=session.say("cli.empty_question"))
+    if not is_text(text):
         raise BadArguments(reason=session.say("cli.not_text", what="TEXT"))
     with session.household() as client, Moving() as moving:
         moving.show(session.say("ask.retrieve"))

@@ -20,15 +20,20 @@ from lumbre.knowledge import parsers
 from lumbre.knowledge.index import Index, Piece, Prepared, absolute
 from lumbre.knowledge.keeping import Keeping, Refused
 from lumbre.knowledge.language import language_of
+from lumbre.knowledge.likeness import has_likeness, signatures
 from lumbre.knowledge.places import Found, Places, found_at
 from lumbre.knowledge.reading import Reader, ReadFile, refusal
 from lumbre.knowledge.sentences import sentences
 from lumbre.knowledge.speaks import Vectorises
 from lumbre.knowledge.split import split
+from lumbre.knowledge.wording import different
 from lumbre.words import Language
 
 _BATCH = 32
 """Texts embedded at a time: often enough to show progress and to be cancelled."""
+
+_WORDS_BATCH = 256
+"""Single words embedded at a time; each takes a hundredth of a passage's time."""
 
 _READING = 2
 """Raised when files of some kind give more or other text than before: each is read again when
@@ -153,7 +158,7 @@ class Ingest:
         """Drop the documents under these folders whose files were deleted."""
         if not found.folders:
             return []
-        documents = self._index.documents([str(folder) for folder in found.folders])
+        documents = self._index.documents([escaped(str(folder)) for folder in found.folders])
         deleted, away = self._places.compare(documents, found)
         self._index.remove(deleted)
         gone = set(deleted)
@@ -224,8 +229,7 @@ class Ingest:
             for span in split(text, self._cut.size, self._cut.overlap)
             if text[span.start : span.end].strip()
         ]
-        said = sentences(text)
-        spans = [*passages, *said]
+        spans = [*passages, *sentences(text)]
         pieces: list[Piece] = []
         version = self._vectors.embedding_version
         for start in range(0, len(spans), _BATCH):
@@ -233,6 +237,14 @@ class Ingest:
             batch = spans[start : start + _BATCH]
             vectors = await self._vectors.embed([text[span.start : span.end] for span in batch])
             pieces += [Piece(span, vector) for span, vector in zip(batch, vectors, strict=True)]
+            await self._keeping.pace()
+        said = [word for word in different(text) if has_likeness(word)]
+        known = self._index.likes(said, version)
+        new = [word for word in said if word not in known]
+        likes: dict[str, bytes] = {}
+        for start in range(0, len(new), _WORDS_BATCH):
+            some = new[start : start + _WORDS_BATCH]
+            likes |= zip(some, signatures(some, await self._vectors.embed(some)), strict=True)
             await self._keeping.pace()
         prepared = Prepared(
             path=path,
@@ -245,6 +257,7 @@ class Ingest:
                 for piece in pieces[: len(passages)]
             ),
             sentences=tuple(pieces[len(passages) :]),
+            likes=likes,
         )
         pages = len(read.parsed.pages)
         self._keeping.put(

@@ -93,7 +93,7 @@ class Places:
 
     def compare(self, documents: Iterable[Document], found: Found) -> tuple[list[str], list[str]]:
         """Of the documents under the folders found, those deleted and those out of reach."""
-        tops = [str(folder) for folder in found.folders]
+        tops = [escaped(str(folder)) for folder in found.folders]
         there = {escaped(str(path)) for path in found.files}
         deleted: list[str] = []
         away: list[str] = []
