@@ -11,6 +11,7 @@ from lumbre.cli.place import absolute, shown
 from lumbre.cli.render import as_json, table
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Group, Verb
+from lumbre.core.text import escaped
 
 
 @click.group("docs", cls=Group, help="docs.help")
@@ -44,7 +45,7 @@ def add(session: Session, paths: tuple[str, ...], in_json: bool) -> int:
 def list_(session: Session, under: tuple[str, ...], every: bool, in_json: bool) -> None:
     from urllib.parse import urlencode
 
-    query = urlencode([("under", absolute(path)) for path in under], errors="surrogateescape")
+    query = urlencode([("under", escaped(absolute(path))) for path in under])
     with session.household() as client:
         documents = client.get(f"/lumbre/docs?{query}")
     if in_json:
