@@ -5,9 +5,9 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lumbre.knowledge.answer import _refusals
+from lumbre.core.document import Hit
 from lumbre.knowledge.sentinel import Sentinel
-from lumbre.prompting.template import template
+from lumbre.knowledge.shown import shown
 
 PHRASES = ("no se menciona", "no está en los documentos", "в документах этого нет", "not found")
 
@@ -74,6 +74,6 @@ def test_the_template_knows_how_its_languages_refuse() -> None:
         "The passages do not say.",
         "В отрывках нет этого.",
     ):
-        sentinel = Sentinel(_refusals(template("documents")))
+        sentinel = Sentinel(shown([Hit("/a.txt", None, 0, 1, "a", 1.0, "en")]).refusals)
         sentinel.feed(text)
         assert sentinel.refused, text

@@ -11,7 +11,7 @@ from lumbre.knowledge.numbers import stated
 from lumbre.knowledge.terms import by_sound, words
 from lumbre.words import Language
 
-_LETTERS = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?")
+_LETTERS = re.compile(r"[^\W\d_]+")
 _ROOT = 5
 _SHORTEST_NAME = 2
 
@@ -31,10 +31,17 @@ def facts(sentence: str, language: Language, *, names: bool = True) -> frozenset
 
 def having(wanted: frozenset[str], text: str) -> frozenset[str]:
     """Those of the wanted facts that a text states, in any language's way of writing them."""
-    found = {f"number {number}" for number in stated(text)} | named(text)
+    dates = named(text)
+    months = {date.removeprefix("month") for date in dates if date.startswith("month")}
+    found = {f"number {number}" for number in stated(text) | months} | dates
     if any(fact.startswith("name ") for fact in wanted):
-        found |= {f"name {root_of(word)}" for word in words(text)}
+        found |= {f"name {root_of(word)}" for word in (*words(text), *letters(text))}
     return wanted & found
+
+
+def letters(text: str) -> list[str]:
+    """The words of a text without the figures in or beside them, in small letters."""
+    return [word.lower() for word in _LETTERS.findall(text)]
 
 
 def names_of(sentence: str) -> frozenset[str]:

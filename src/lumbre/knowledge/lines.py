@@ -22,6 +22,8 @@ class Line:
     """A sentence of a retrieved passage."""
 
     hit: Hit
+    stretch: int
+    """Sentences of one passage and stretch have none between them that was left out."""
     span: Span
     text: str
     vector: "NDArray[np.float32]"
@@ -41,8 +43,10 @@ class Sources:
     """The stored text of each document, as it was when the sources were taken."""
 
     def about(self, line: Line) -> tuple[tuple[Line, ...], int]:
-        """The sentences of a line's passage in order, and which of them it is."""
-        mates = tuple(mate for mate in self.lines if mate.hit is line.hit)
+        """The sentences around a line in its stretch, in order, and which of them it is."""
+        mates = tuple(
+            mate for mate in self.lines if mate.hit is line.hit and mate.stretch == line.stretch
+        )
         return mates, mates.index(line)
 
 
@@ -59,11 +63,14 @@ def sources(index: Index, hits: Sequence[Hit]) -> Sources:
         texts[hit.document] = stored.parsed
         years = frozenset(_YEAR.findall(f"{Path(hit.document).name} {text}"))
         pieces = index.sentences(hit.document, Span(hit.start, hit.end))
+        stretch = 0
         for before, piece in zip(pieces[:1] + pieces, pieces, strict=False):
             said = text[piece.span.start : piece.span.end]
-            if (hit.document, piece.span.start) not in seen and not is_order(said):
-                seen.add((hit.document, piece.span.start))
-                found.append(Line(hit, piece.span, said, piece.vector, before.vector, years))
+            if (hit.document, piece.span.start) in seen or is_order(said):
+                stretch += 1
+                continue
+            seen.add((hit.document, piece.span.start))
+            found.append(Line(hit, stretch, piece.span, said, piece.vector, before.vector, years))
     return Sources(tuple(found), texts)
 
 

@@ -97,7 +97,7 @@ class Telling:
                     if isinstance(step, Show):
                         text += step.text
                     elif self._checks and _BARE.match(step.sentence) and not lead:
-                        lead, text = text, ""
+                        lead, text = text if self._held or told.shown else text.lstrip(), ""
                         continue
                     elif self._checks:
                         text = lead + await self._checked(text, step.sentence)

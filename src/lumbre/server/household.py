@@ -7,14 +7,13 @@ so that the socket, and whatever face comes next, only has to pass them on.
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import aclosing, contextmanager
 from dataclasses import asdict
 from typing import Any
 
 from lumbre.assistant.conversation import Conversations
 from lumbre.config import Config
-from lumbre.core.document import Answer
 from lumbre.core.errors import BadArguments
 from lumbre.core.generation import PromptProgress
 from lumbre.core.messages import Message
@@ -28,12 +27,11 @@ from lumbre.server.asked import paths as _paths
 from lumbre.server.asked import text as _text
 from lumbre.server.documents import Documents
 from lumbre.server.metrics import exposition
+from lumbre.server.peak import measured
+from lumbre.server.reply import reply
 from lumbre.store import Store
 
 Event = dict[str, Any]
-
-_SAMPLE_S = 0.25
-"""Reading the share of a 2 GB process takes the kernel 5 ms: this costs 2 % of a core."""
 
 
 class Household:
@@ -55,7 +53,7 @@ class Household:
         """Answer a question; with a `conversation`, as a turn of that talk.
 
         Body: `question`; optional `docs` (absolute paths), `model`, `language` (of the
-        interface), `conversation` ("new", "last" or a number), `client_pid`.
+        interface), `conversation` ("new", "last" or a number), `client_pid`, `explain`.
         """
         model = self.runtime.chat_model(body.get("model")).id
         question = _text(body, "question")
@@ -64,7 +62,7 @@ class Household:
         if conversation is not None:
             yield {"event": "conversation", "id": conversation}
         begun = time.monotonic()
-        async with self._measured(body.get("client_pid")) as memory:
+        async with measured(lambda: self._family(body.get("client_pid"))) as peak:
             yield {"event": "phase", "name": "loading", "model": model}
             load_s = max(
                 await asyncio.gather(self.runtime.warm_embedder(), self.runtime.warm(model))
@@ -90,13 +88,14 @@ class Household:
                             yield {"event": "text", "text": text}
                         case Done(told):
                             pass
-        self.cited.remember(told.citations)
+        await asyncio.to_thread(self.cited.remember, told.citations)
         if conversation is not None:
             turns = Message("user", question), Message("assistant", told.text)
             self.conversations.add(conversation, *turns)
         told.timing["load_s"] = load_s
         told.timing["total_s"] = time.monotonic() - begun
-        yield {"event": "done", "answer": _told(told, memory[0])}
+        explain = body.get("explain") is True
+        yield {"event": "done", "answer": reply(told, peak_bytes=peak.bytes, explain=explain)}
 
     async def open(
         self, models: Sequence[str] = (), conversation: object = None
@@ -201,43 +200,7 @@ class Household:
             talk=self.runtime.sampling(model),
         )
 
-    @asynccontextmanager
-    async def _measured(self, client_pid: object) -> AsyncIterator[list[int]]:
-        """The most memory that household, workers and client hold together in the block."""
-        peak = [0]
-
-        def sample() -> None:
-            family = {os.getpid(), *self.runtime.pool.pids()}
-            if isinstance(client_pid, int):
-                family.add(client_pid)
-            peak[0] = max(peak[0], sum(pss_bytes(pid) for pid in family))
-
-        async def watch() -> None:
-            while True:
-                await asyncio.to_thread(sample)
-                await asyncio.sleep(_SAMPLE_S)
-
-        watching = asyncio.create_task(watch())
-        try:
-            yield peak
-            await asyncio.to_thread(sample)
-        finally:
-            watching.cancel()
-            with suppress(asyncio.CancelledError):
-                await watching
-
-
-def _told(told: Answer, peak_bytes: int) -> Event:
-    """An answer as scripts read it."""
-    names = ("load_s", "retrieve_s", "first_token_s", "generate_s", "total_s")
-    return {
-        "answer": told.text,
-        "answered": told.answered,
-        "language": told.language,
-        "citations": [asdict(citation) for citation in told.citations],
-        "model": told.model,
-        "template": told.template,
-        "prompt": asdict(told.ledger),
-        "timing": {name: round(told.timing.get(name, 0.0), 3) for name in names},
-        "memory": {"peak_bytes": peak_bytes},
-    }
+    def _family(self, client_pid: object) -> set[int]:
+        """The processes that work on a client's question, it included."""
+        ours = {os.getpid(), *self.runtime.pool.pids()}
+        return ours | {client_pid} if isinstance(client_pid, int) else ours

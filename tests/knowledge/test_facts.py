@@ -1,0 +1,59 @@
+"""A price, a month, a day or a name that was changed is seen, however a language writes it."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lumbre.knowledge.calendar_words import named
+from lumbre.knowledge.facts import facts, having
+from lumbre.words import Language
+
+
+@pytest.mark.parametrize(
+    ("sentence", "language", "text"),
+    [
+        ("El plazo acaba el 15 de marzo de 2025.", "es", "до 15.03.2025 включительно"),
+        ("The bins are collected on Tuesdays.", "en", "La basura se recoge los martes."),
+        ("Собрание было во вторник, 2025-06-03.", "ru", "The meeting on Tuesday, 3 June 2025."),
+        ("Cuesta 1.250 euros.", "es", "It is 1,250 euros."),
+        ("It takes twelve hours.", "en", "al menos doce horas"),
+        ("Председатель — Светлана Игоревна Орлова.", "ru", "избрана Светлана Орлова Игоревна"),
+    ],
+)
+def test_the_same_fact_is_found_in_other_words(
+    sentence: str, language: Language, text: str
+) -> None:
+    wanted = facts(sentence, language)
+    assert wanted
+    assert having(wanted, text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("sentence", "language", "text"),
+    [
+        ("El plazo acaba el 15 de abril.", "es", "El plazo acaba el 15 de marzo."),
+        ("The bins are collected on Tuesdays.", "en", "The bins are collected on Thursdays."),
+        ("Собрание в среду.", "ru", "Собрание в пятницу."),
+        ("It costs 871 euros.", "en", "It costs 870 euros."),
+        ("The chair is Mary Poole.", "en", "The chair is Anna Poole."),
+    ],
+)
+def test_a_changed_fact_is_missed(sentence: str, language: Language, text: str) -> None:
+    wanted = facts(sentence, language)
+    assert having(wanted, text) < wanted
+
+
+def test_may_and_march_are_months_only_with_a_capital_letter() -> None:
+    assert named("You may march in the street.") == frozenset()
+    assert named("It ends in May, not in March.") == {"month5", "month3"}
+
+
+def test_names_are_asked_for_only_where_the_languages_agree() -> None:
+    assert "name londo" in facts("We met in London.", "en")
+    assert facts("We met in London.", "en", names=False) == frozenset()
+
+
+@given(st.text(max_size=80), st.sampled_from(["en", "es", "ru"]))
+def test_a_sentence_states_its_own_facts(text: str, language: Language) -> None:
+    wanted = facts(text, language)
+    assert having(wanted, text) == wanted
