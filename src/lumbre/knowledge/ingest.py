@@ -39,7 +39,7 @@ _READING = 2
 """Raised when files of some kind give more or other text than before: each is read again when
 it is added again, also one that gave none."""
 
-_MAY_PASS = ("missing", "name", "permission", "slow", "memory", "crashed")
+_MAY_PASS = ("missing", "name", "permission", "disk", "slow", "memory", "crashed")
 """Reasons that the file's bytes alone do not explain: tried again, and never in place of
 a text that was read before."""
 
