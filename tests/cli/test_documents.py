@@ -15,7 +15,7 @@ from lumbre.cli.queries import read
 from lumbre.cli.session import Flags, Session
 from lumbre.cli.watching import is_hidden, touched
 from lumbre.core.errors import BadArguments
-from tests.cli.conftest import TEXT, Library
+from tests.cli.conftest import TEXT, Library, write_manual
 from tests.conftest import Run, environment_of
 
 KEYS = ["document", "status", "reason", "pages", "passages", "sha256"]
@@ -260,8 +260,19 @@ def test_what_changed_is_read_again_and_no_more(tmp_path: Path) -> None:
     assert touched([there], [top]) == [there]
     assert touched([f"{top}/in/gone.txt", there], [top]) == [f"{top}/in"]
     assert touched([f"{top}/gone/deep/x.txt"], [top]) == [top]
-    assert touched([f"{top}/.git/index", f"{top}/~$x.docx", "/elsewhere/x.txt"], [top]) == []
+    assert touched([f"{top}/.git/index", f"{top}/.x.docx", "/elsewhere/x.txt"], [top]) == []
     assert touched([there], [str(tmp_path / "in"), top]) == [there]
     assert touched(["/gone/x.txt"], ["/gone"]) == []
     assert is_hidden("/a/.b/c")
     assert not is_hidden("/a/b.c/d~$")
+
+
+def test_a_file_over_a_limit_is_named_with_the_setting_and_read_once_it_is_raised(
+    lumbre: Run, papers: Path
+) -> None:
+    write_manual(papers / "manual.pdf")
+    low = lumbre("docs", "add", str(papers), LUMBRE_DOCUMENTS__MAX_PAGES="2")
+    assert (low.returncode, "documents.max_pages" in low.stdout) == (0, True)
+    assert listed(lumbre)["manual.pdf"] == "pages"
+    assert lumbre("docs", "add", str(papers)).returncode == 0
+    assert listed(lumbre)["manual.pdf"] == "indexed"

@@ -92,7 +92,7 @@ def touched(changed: Iterable[str], tops: Sequence[str]) -> list[str]:
 
 def is_hidden(below: str) -> bool:
     """Whether a path has a part that `docs add` leaves out in a folder."""
-    return any(part.startswith((".", "~$")) for part in Path(below).parts)
+    return any(part.startswith(".") for part in Path(below).parts)
 
 
 def _add(session: Session, client: "Client", paths: Sequence[str], told: Told) -> None:

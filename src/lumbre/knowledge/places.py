@@ -41,7 +41,7 @@ class Found:
 
 
 def found_at(paths: list[Path]) -> Found:
-    """Every file at or under these paths; in folders, hidden ones and locks are left out."""
+    """Every file at or under these paths; in folders, hidden ones are left out."""
     found = Found()
     files: dict[Path, None] = {}
     for path in paths:
@@ -66,8 +66,7 @@ def _under(top: Path, closed: list[Path]) -> Iterator[Path]:
 
 
 def _is_hidden(name: str) -> bool:
-    """Also what word processors lay beside a file they have open."""
-    return name.startswith((".", "~$"))
+    return name.startswith(".")
 
 
 class Places:

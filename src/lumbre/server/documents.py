@@ -48,6 +48,7 @@ class Documents:
                 timeout_s=settings.parse_timeout_s,
                 memory_bytes=settings.parse_memory_bytes,
                 file_bytes=settings.max_file_bytes,
+                pages=settings.max_pages,
             )
             cut = Cut(settings.passage_characters, settings.overlap_characters)
             is_warm = False
