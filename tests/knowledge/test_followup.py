@@ -24,15 +24,18 @@ def test_small_talk_leans_on_nothing(said: str) -> None:
     assert not leans_back(said)
 
 
-def test_a_leaning_question_is_searched_with_the_persons_last_one() -> None:
+def test_a_leaning_question_is_searched_with_those_it_leans_on() -> None:
     history = [
-        Message("user", "¿Cuánto cuesta el piso?"),
+        Message("user", "¿Qué significa el código E40 de la lavadora?"),
+        Message("assistant", "Carga mal repartida."),
+        Message("user", "¿Cuánto cuesta al mes el piso de la calle del Olmo?"),
         Message("assistant", "870 euros."),
         Message("user", "¿De cuánto es la fianza?"),
         Message("assistant", "De 870 euros."),
     ]
     assert search_text("¿Y cuándo se devuelve?", history) == (
-        "¿De cuánto es la fianza? ¿Y cuándo se devuelve?"
+        "¿Cuánto cuesta al mes el piso de la calle del Olmo?"
+        " ¿De cuánto es la fianza? ¿Y cuándo se devuelve?"
     )
     alone = "¿Qué significa el código E40 de la lavadora?"
     assert search_text(alone, history) == alone

@@ -38,6 +38,9 @@ _SMALL_TALK = re.compile(
 _FEW = 2
 """Words that say something; a question with no more stands on the one before."""
 
+_FURTHEST = 2
+"""Questions further back than this are what the talk was about before."""
+
 
 def leans_back(question: str) -> bool:
     """Whether a question can hardly be understood without the one before it."""
@@ -49,6 +52,10 @@ def leans_back(question: str) -> bool:
 
 
 def search_text(question: str, history: Sequence[Message]) -> str:
-    """The question, after the person's last one where it leans on that."""
-    before = next((said.text for said in reversed(history) if said.role == "user"), "")
-    return f"{before} {question}" if before and leans_back(question) else question
+    """The question after those it leans on: back to one that stands by itself, a few at most."""
+    asked = [question]
+    for before in (said.text for said in reversed(history) if said.role == "user"):
+        if len(asked) > _FURTHEST or not leans_back(asked[0]):
+            break
+        asked.insert(0, before)
+    return " ".join(asked)
