@@ -63,7 +63,7 @@ BUILT = {
     *(f"cli.docs.{status}" for status in ("indexed", "failed", "skipped")),
     *(f"cli.docs.row_{status}" for status in ("failed", "skipped")),
     *(f"ask.{phase}" for phase in ("waiting", "loading", "retrieve", "read", "write")),
-    *("ask.citation", "ask.citation_page"),
+    *(f"ask.citation{page}{how}" for page in ("", "_page") for how in ("", "_quoted")),
 }
 """Keys that the code puts together from a state, a layer or a phase."""
 
