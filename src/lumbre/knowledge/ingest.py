@@ -17,23 +17,13 @@ from lumbre.core.document import Document, status_of
 from lumbre.core.errors import DocumentUnreadable
 from lumbre.core.text import escaped
 from lumbre.knowledge import parsers
-from lumbre.knowledge.index import Index, Piece, Prepared, absolute
+from lumbre.knowledge.index import Index, Prepared, absolute
 from lumbre.knowledge.keeping import Keeping, Refused
-from lumbre.knowledge.language import language_of
-from lumbre.knowledge.likeness import has_likeness, signatures
 from lumbre.knowledge.places import Found, Places, found_at
+from lumbre.knowledge.prepare import prepare
 from lumbre.knowledge.reading import Reader, ReadFile, refusal
-from lumbre.knowledge.sentences import sentences
 from lumbre.knowledge.speaks import Vectorises
-from lumbre.knowledge.split import split
-from lumbre.knowledge.wording import different
 from lumbre.words import Language
-
-_BATCH = 32
-"""Texts embedded at a time: often enough to show progress and to be cancelled."""
-
-_WORDS_BATCH = 256
-"""Single words embedded at a time; each takes a hundredth of a passage's time."""
 
 _READING = 2
 """Raised when files of some kind give more or other text than before: each is read again when
@@ -222,47 +212,23 @@ class Ingest:
             await self._keeping.pace()
 
     async def _embed(self, path: str, read: ReadFile) -> AsyncGenerator[Step]:
-        text = read.parsed.text
-        language = language_of(text, self._fallback)
-        passages = [
-            span
-            for span in split(text, self._cut.size, self._cut.overlap)
-            if text[span.start : span.end].strip()
-        ]
-        spans = [*passages, *sentences(text)]
-        pieces: list[Piece] = []
-        version = self._vectors.embedding_version
-        for start in range(0, len(spans), _BATCH):
-            yield Embedding(path, start, len(spans))
-            batch = spans[start : start + _BATCH]
-            vectors = await self._vectors.embed([text[span.start : span.end] for span in batch])
-            pieces += [Piece(span, vector) for span, vector in zip(batch, vectors, strict=True)]
-            await self._keeping.pace()
-        said = [word for word in different(text) if has_likeness(word)]
-        known = self._index.likes(said, version)
-        new = [word for word in said if word not in known]
-        likes: dict[str, bytes] = {}
-        for start in range(0, len(new), _WORDS_BATCH):
-            some = new[start : start + _WORDS_BATCH]
-            likes |= zip(some, signatures(some, await self._vectors.embed(some)), strict=True)
-            await self._keeping.pace()
-        prepared = Prepared(
-            path=path,
-            sha256=read.sha256,
-            parsed=read.parsed,
+        making = prepare(
+            path,
+            read,
+            self._vectors,
+            size=self._cut.size,
+            overlap=self._cut.overlap,
             cut=str(self._cut),
-            embedding=version,
-            passages=tuple(
-                (piece, language_of(text[piece.span.start : piece.span.end], language))
-                for piece in pieces[: len(passages)]
-            ),
-            sentences=tuple(pieces[len(passages) :]),
-            likes=likes,
+            fallback=self._fallback,
         )
-        pages = len(read.parsed.pages)
-        self._keeping.put(
-            prepared, Document(path, "indexed", "", pages, len(passages), read.sha256)
-        )
+        async with aclosing(making) as made:
+            async for some in made:
+                if not isinstance(some, Prepared):
+                    await self._keeping.pace()
+                    yield Embedding(path, *some)
+                    continue
+                counts = len(read.parsed.pages), len(some.passages)
+                self._keeping.put(some, Document(path, "indexed", "", *counts, read.sha256))
 
     def _told(self) -> list[Added]:
         return [Added(document, changed) for document, changed in self._keeping.kept()]

@@ -1,0 +1,54 @@
+"""Make a text ready to be searched and quoted: passages and sentences, each with its vector."""
+
+from collections.abc import AsyncGenerator
+
+from lumbre.core.document import Span
+from lumbre.knowledge.index import Piece, Prepared
+from lumbre.knowledge.language import language_of
+from lumbre.knowledge.reading import ReadFile
+from lumbre.knowledge.sentences import sentences
+from lumbre.knowledge.speaks import Vectorises
+from lumbre.knowledge.split import split
+from lumbre.words import Language
+
+_BATCH = 32
+"""Texts embedded at a time: often enough to show progress and to be cancelled."""
+
+
+async def prepare(
+    path: str,
+    read: ReadFile,
+    vectors: Vectorises,
+    *,
+    size: int,
+    overlap: int,
+    cut: str,
+    fallback: Language,
+) -> AsyncGenerator[tuple[int, int] | Prepared]:
+    """How many pieces of how many are done, before each batch; then the document.
+
+    `size`, `overlap`: of passages, code points. `cut`: kept with it, to know it by.
+    """
+    text = read.parsed.text
+    language = language_of(text, fallback)
+    passages = [span for span in split(text, size, overlap) if text[span.start : span.end].strip()]
+    spans: list[Span] = [*passages, *sentences(text)]
+    pieces: list[Piece] = []
+    version = vectors.embedding_version
+    for start in range(0, len(spans), _BATCH):
+        yield start, len(spans)
+        batch = spans[start : start + _BATCH]
+        found = await vectors.embed([text[span.start : span.end] for span in batch])
+        pieces += [Piece(span, vector) for span, vector in zip(batch, found, strict=True)]
+    yield Prepared(
+        path=path,
+        sha256=read.sha256,
+        parsed=read.parsed,
+        cut=cut,
+        embedding=version,
+        passages=tuple(
+            (piece, language_of(text[piece.span.start : piece.span.end], language))
+            for piece in pieces[: len(passages)]
+        ),
+        sentences=tuple(pieces[len(passages) :]),
+    )
