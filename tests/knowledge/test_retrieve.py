@@ -16,7 +16,7 @@ from lumbre.core.errors import NothingIndexed
 from lumbre.core.messages import Message
 from lumbre.knowledge.followup import search_text
 from lumbre.knowledge.index import Index
-from lumbre.knowledge.retrieve import Found, fused, search
+from lumbre.knowledge.retrieve import Found, first_fused, search
 from tests.knowledge.conftest import InProcess, add
 
 
@@ -113,7 +113,7 @@ def test_a_score_depends_on_its_own_passage_alone(
 ) -> None:
     """So a passage is worth the same whatever languages stand beside it."""
     dense, stems, grams, same = (np.array(column) for column in zip(*rows, strict=True))
-    together = fused(dense, stems, grams, same)
+    together = first_fused(dense, stems, grams, same)
     for at in range(len(rows)):
-        alone = fused(*(column[at : at + 1] for column in (dense, stems, grams, same)))
+        alone = first_fused(*(column[at : at + 1] for column in (dense, stems, grams, same)))
         assert together[at] == pytest.approx(alone[0])

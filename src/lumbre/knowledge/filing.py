@@ -1,7 +1,8 @@
 """Write a document's rows, or take them out, inside a transaction of the caller."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,7 @@ import apsw
 from lumbre.core.document import Parsed, Span
 from lumbre.knowledge.tally import Kind, tally
 from lumbre.knowledge.terms import VERSION
+from lumbre.knowledge.wording import WORDS, hashed, packed
 from lumbre.words import Language
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ class Prepared:
     embedding: str
     passages: tuple[tuple[Piece, Language], ...]
     sentences: tuple[Piece, ...]
+    likes: Mapping[str, bytes] = field(default_factory=dict)
+    """What words are like that no document had before."""
 
 
 def write(connection: apsw.Connection, prepared: Prepared) -> None:
@@ -72,6 +76,10 @@ def write(connection: apsw.Connection, prepared: Prepared) -> None:
             for piece, vector in zip(sentences, _stored(sentences), strict=True)
         ),
     )
+    connection.executemany(
+        "INSERT OR REPLACE INTO words VALUES (?, ?, ?)",
+        ((hashed(word), prepared.embedding, like) for word, like in prepared.likes.items()),
+    )
     ((last,),) = connection.execute("SELECT coalesce(max(id), 0) FROM passages")
     vectors = _stored([piece for piece, _ in prepared.passages])
     connection.executemany(
@@ -89,6 +97,29 @@ def write(connection: apsw.Connection, prepared: Prepared) -> None:
         (
             (number, text[piece.span.start : piece.span.end], language)
             for number, (piece, language) in enumerate(prepared.passages, start=last + 1)
+        ),
+    )
+    write_words(connection, document, text)
+
+
+def write_words(connection: apsw.Connection, document: int, text: str) -> None:
+    """The words of a document's sentences, each in the language of the passage it is in."""
+    passages = list(
+        connection.execute(
+            "SELECT start, language FROM passages WHERE document = ? ORDER BY start", (document,)
+        )
+    )
+    sentences = list(
+        connection.execute('SELECT id, start, "end" FROM sentences WHERE document = ?', (document,))
+    )
+    starts = [start for start, _ in passages]
+    languages: list[Language] = [language for _, language in passages]
+    connection.executemany(
+        "INSERT INTO sentence_words VALUES (?, ?)",
+        (
+            (sentence, packed(text[start:end], languages[bisect_right(starts, start) - 1]))
+            for sentence, start, end in sentences
+            if languages
         ),
     )
 
@@ -139,12 +170,28 @@ def forget(connection: apsw.Connection, path: str) -> bool:
     return bool(rows)
 
 
+def forget_words(connection: apsw.Connection) -> None:
+    """Take out what is known of words that no sentence has any more."""
+    import numpy as np
+
+    rows = connection.execute("SELECT words FROM sentence_words")
+    said = np.unique(np.frombuffer(b"".join(words for (words,) in rows), WORDS))
+    known = np.array(
+        [number for (number,) in connection.execute("SELECT hash FROM words")], np.int64
+    )
+    connection.executemany(
+        "DELETE FROM words WHERE hash = ?",
+        ((number,) for number in known[~np.isin(known, said)].tolist()),
+    )
+
+
 def count_again(connection: apsw.Connection) -> None:
     """Bring the kept terms to this program's version, from the stored texts."""
     ((version,),) = connection.execute("SELECT terms FROM knowledge_generation")
     if version == VERSION:
         return
     connection.execute("DELETE FROM passage_terms")
+    connection.execute("DELETE FROM sentence_words")
     for table in TABLES.values():
         connection.execute(f"INSERT INTO {table} ({table}) VALUES ('delete-all')")
     for (document,) in list(connection.execute("SELECT id FROM documents")):
@@ -158,6 +205,7 @@ def count_again(connection: apsw.Connection) -> None:
         write_terms(
             connection, ((number, text[start:end], how) for number, start, end, how in rows)
         )
+        write_words(connection, document, text)
     connection.execute("UPDATE documents SET mark = random()")
     connection.execute("UPDATE knowledge_generation SET terms = ?", (VERSION,))
     changed(connection)

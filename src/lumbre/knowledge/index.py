@@ -12,7 +12,9 @@ from lumbre.core.document import Document, Parsed, Span, status_of
 from lumbre.knowledge import filing
 from lumbre.knowledge.derive import derive
 from lumbre.knowledge.filing import STORED, Piece, Prepared
+from lumbre.knowledge.memory import Memory
 from lumbre.knowledge.schema import SCHEMA
+from lumbre.knowledge.wording import hashed
 from lumbre.store import Store
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class Moment:
     matrix: "Matrix"
     counts: "dict[tuple[Kind, str], int]"
     """Kind and term -> passages that have it, as far as it was asked."""
+    memory: "Memory"
 
 
 class Index:
@@ -67,6 +70,7 @@ class Index:
         self._store = store
         self._matrix: Matrix | None = None
         self._counts: tuple[int | None, dict[tuple[Kind, str], int]] = (None, {})
+        self._memory: Memory | None = None
         with store.writing() as connection:
             filing.count_again(connection)
 
@@ -171,8 +175,25 @@ class Index:
                 if filing.forget(connection, path):
                     removed.append(path)
             if removed:
+                filing.forget_words(connection)
                 filing.changed(connection)
         return removed
+
+    def likes(self, words: Iterable[str], embedding: str) -> dict[str, bytes]:
+        """Those of these words that stand in a document, and what each is like."""
+        import numpy as np
+
+        by_hash = {hashed(word): word for word in words}
+        if not by_hash:
+            return {}
+        query = (
+            "SELECT w.hash, w.signature FROM carray(?) AS c"
+            " CROSS JOIN words AS w ON w.hash = c.value AND w.embedding = ?"
+        )
+        with self._store.reading() as connection:
+            asked = apsw.carray(np.array(list(by_hash), np.int64))
+            rows = list(connection.execute(query, (asked, embedding)))
+        return {by_hash[number]: bytes(signature) for number, signature in rows}
 
     @contextmanager
     def moment(self, embedding: str) -> Iterator[Moment]:
@@ -183,10 +204,12 @@ class Index:
         with self._store.reading() as connection, connection:
             path = self._store.path.with_name(f"{self._store.path.name}.matrix")
             matrix = self._matrix = derive(connection, path, embedding, self._matrix)
+            if self._memory is None or self._memory.embedding != embedding:
+                self._memory = Memory(embedding)
             if self._counts[0] != matrix.mark or len(self._counts[1]) > _MOST_COUNTS:
                 self._counts = (matrix.mark, {})
             try:
-                yield Moment(connection, matrix, self._counts[1])
+                yield Moment(connection, matrix, self._counts[1], self._memory)
             finally:
                 matrix.kept.rest()
 

@@ -220,6 +220,7 @@ class Ingest:
             overlap=self._cut.overlap,
             cut=str(self._cut),
             fallback=self._fallback,
+            likes=self._index.likes,
         )
         async with aclosing(making) as made:
             async for some in made:

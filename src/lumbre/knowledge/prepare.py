@@ -1,18 +1,22 @@
 """Make a text ready to be searched and quoted: passages and sentences, each with its vector."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
 from lumbre.core.document import Span
 from lumbre.knowledge.index import Piece, Prepared
 from lumbre.knowledge.language import language_of
+from lumbre.knowledge.likeness import has_likeness, signatures
 from lumbre.knowledge.reading import ReadFile
 from lumbre.knowledge.sentences import sentences
 from lumbre.knowledge.speaks import Vectorises
 from lumbre.knowledge.split import split
+from lumbre.knowledge.wording import different
 from lumbre.words import Language
 
 _BATCH = 32
 """Texts embedded at a time: often enough to show progress and to be cancelled."""
+_WORDS_BATCH = 256
+"""Single words embedded at a time; each takes a hundredth of a passage's time."""
 
 
 async def prepare(
@@ -24,9 +28,11 @@ async def prepare(
     overlap: int,
     cut: str,
     fallback: Language,
+    likes: Callable[[Iterable[str], str], Mapping[str, bytes]],
 ) -> AsyncGenerator[tuple[int, int] | Prepared]:
     """How many pieces of how many are done, before each batch; then the document.
 
+    `likes`: of some words, what those are like that are known under an embedding.
     `size`, `overlap`: of passages, code points. `cut`: kept with it, to know it by.
     """
     text = read.parsed.text
@@ -40,6 +46,14 @@ async def prepare(
         batch = spans[start : start + _BATCH]
         found = await vectors.embed([text[span.start : span.end] for span in batch])
         pieces += [Piece(span, vector) for span, vector in zip(batch, found, strict=True)]
+    said = [word for word in different(text) if has_likeness(word)]
+    known = likes(said, version)
+    new = [word for word in said if word not in known]
+    signed: dict[str, bytes] = {}
+    for start in range(0, len(new), _WORDS_BATCH):
+        yield len(spans), len(spans)
+        some = new[start : start + _WORDS_BATCH]
+        signed |= zip(some, signatures(some, await vectors.embed(some)), strict=True)
     yield Prepared(
         path=path,
         sha256=read.sha256,
@@ -51,4 +65,5 @@ async def prepare(
             for piece in pieces[: len(passages)]
         ),
         sentences=tuple(pieces[len(passages) :]),
+        likes=signed,
     )

@@ -13,10 +13,13 @@ from typing import TYPE_CHECKING
 
 from lumbre.core.document import Hit, Parsed, Span
 from lumbre.core.errors import NothingIndexed
+from lumbre.knowledge.closely import Asked, Rough, asked, look, telling_words
 from lumbre.knowledge.closeness import cosines
+from lumbre.knowledge.fusion import Evidence, fused
 from lumbre.knowledge.index import Index, Moment, is_within
 from lumbre.knowledge.language import language_of
 from lumbre.knowledge.lexical import Wanted, covered, roughly, wanted
+from lumbre.knowledge.likeness import has_likeness, signatures
 from lumbre.knowledge.speaks import Vectorises
 from lumbre.knowledge.tally import Kind, terms_of
 from lumbre.words import Language
@@ -34,6 +37,9 @@ _ACROSS_BONUS = 0.03
 0.06 lower than in one language, the best wrong one's 0.01 to 0.04. Source: the same."""
 
 
+_CLOSELY = 100
+"""Passages that are looked at by sentence and by word."""
+
 _KINDS: tuple[Kind, ...] = ("stems", "grams")
 
 
@@ -47,6 +53,8 @@ class Found:
     """Per hit, the closeness in meaning alone."""
     stale: int
     """Documents searched by words alone, because their vectors are another model's."""
+    evidence: tuple[Evidence, ...] = ()
+    """Per hit, what it is known by."""
 
 
 NOTHING = Found((), (), 0)
@@ -72,11 +80,20 @@ async def search(
     """
     import asyncio
 
-    (vector,) = await vectors.embed([question])
+    import numpy as np
+
+    language = language_of(question, fallback)
+    words = telling_words(question, language)
+    alike = [word for word in words if has_likeness(word)]
+    likes = await asyncio.to_thread(index.likes, alike, vectors.embedding_version)
+    new = [word for word in alike if word not in likes]
+    vector, *others = await vectors.embed([question, *new])
+    likes |= zip(new, signatures(new, np.array(others, np.float32)), strict=True) if new else ()
     ask = Ask(
         question=question,
-        language=language_of(question, fallback),
+        language=language,
         vector=vector,
+        words=asked(words, likes),
         embedding=vectors.embedding_version,
         within=tuple(within),
     )
@@ -91,6 +108,8 @@ class Ask:
     language: Language
     vector: "NDArray[np.float32]"
     embedding: str
+    words: Asked | None = None
+    """Without them each word is only like its own forms."""
     within: tuple[str, ...] = ()
     candidates: int = 400
     """How many passages get an exact look, for each of the ways to be one."""
@@ -121,7 +140,7 @@ def find(
         places = _places(moment, ask.within)
         if not len(places):
             raise NothingIndexed(where=", ".join(ask.within) or "/")
-        asked = {
+        terms = {
             kind: wanted(
                 moment.connection,
                 kind,
@@ -133,23 +152,32 @@ def find(
         }
         lap("count terms")
         if len(places) > ask.exact_below:
-            places = _candidates(ask, moment, asked, places, top, lap, by_document=by_document)
+            places = _candidates(ask, moment, terms, places, top, lap, by_document=by_document)
         whole, best = cosines(moment.connection, matrix, places, ask.vector)
         dense: NDArray[np.float32] = (whole + best) / np.float32(2)
         lap("vectors")
-        stems = covered(moment.connection, asked["stems"], matrix, places)
+        stems = covered(moment.connection, terms["stems"], matrix, places)
         lap("stems")
-        grams = covered(moment.connection, asked["grams"], matrix, places)
+        grams = covered(moment.connection, terms["grams"], matrix, places)
         lap("grams")
-        scores = fused(dense, stems, grams, matrix.is_in(ask.language)[places])
+        same = matrix.is_in(ask.language)[places]
+        near = _near(first_fused(dense, stems, grams, same), matrix.documents[places], top)
+        lap("fusion")
+        rough = Rough(whole[near], stems[near], grams[near], same[near])
+        words = ask.words or asked(telling_words(ask.question, ask.language), {})
+        features = look(
+            moment.connection, matrix, places[near], ask.vector, words, rough, moment.memory
+        )
+        scores = fused(features)
         ranked = np.argsort(-scores, kind="stable")
         if by_document:
-            ranked = ranked[_firsts(matrix.documents[places[ranked]])]
+            ranked = ranked[_firsts(matrix.documents[places[near[ranked]]])]
         ranked = ranked[:top]
-        lap("fusion")
-        hits = _hits(moment, index, places[ranked], scores[ranked])
+        lap("words")
+        hits = _hits(moment, index, places[near[ranked]], scores[ranked])
         lap("texts")
-        return Found(hits, tuple(dense[ranked].tolist()), matrix.stale)
+        evidence = tuple(features.row(at, len(words.words)) for at in ranked.tolist())
+        return Found(hits, tuple(dense[near[ranked]].tolist()), matrix.stale, evidence)
 
 
 def _places(moment: Moment, within: tuple[str, ...]) -> "NDArray[np.int64]":
@@ -166,7 +194,7 @@ def _places(moment: Moment, within: tuple[str, ...]) -> "NDArray[np.int64]":
 def _candidates(
     ask: Ask,
     moment: Moment,
-    asked: dict[Kind, Wanted],
+    terms: dict[Kind, Wanted],
     places: "NDArray[np.int64]",
     top: int,
     lap: Callable[[str], None],
@@ -179,11 +207,11 @@ def _candidates(
     matrix = moment.matrix
     dense = matrix.roughly(ask.vector)[places]
     lap("dense, roughly")
-    stems = roughly(moment.connection, asked["stems"], matrix, ask.most_places)[places]
+    stems = roughly(moment.connection, terms["stems"], matrix, ask.most_places)[places]
     lap("stems, roughly")
-    grams = roughly(moment.connection, asked["grams"], matrix, ask.most_places)[places]
+    grams = roughly(moment.connection, terms["grams"], matrix, ask.most_places)[places]
     lap("grams, roughly")
-    rough = fused(
+    rough = first_fused(
         np.maximum(dense, np.float32(0)), stems, grams, matrix.is_in(ask.language)[places]
     )
     count = min(max(ask.candidates, 2 * top), len(places))
@@ -212,7 +240,18 @@ def _firsts(values: "NDArray[np.int32]") -> "NDArray[np.int64]":
     return np.sort(firsts)
 
 
-def fused(
+def _near(
+    scores: "NDArray[np.float32]", documents: "NDArray[np.int32]", top: int
+) -> "NDArray[np.int64]":
+    """Where the best passages are, and the best of each of the best documents."""
+    import numpy as np
+
+    order = np.argsort(-scores, kind="stable")
+    firsts = order[_firsts(documents[order])[: 2 * top]]
+    return np.unique(np.concatenate([order[: max(_CLOSELY, 2 * top)], firsts]))
+
+
+def first_fused(
     dense: "NDArray[np.float32]",
     stems_covered: "NDArray[np.float32]",
     grams_covered: "NDArray[np.float32]",

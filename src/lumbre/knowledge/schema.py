@@ -91,5 +91,16 @@ SCHEMA = Schema(
                                         -- random, new with every change: a database that was
                                         -- put back from a copy is not taken for the later one
         """,
+        """
+        CREATE TABLE sentence_words (   -- wording.packed
+            sentence INTEGER PRIMARY KEY REFERENCES sentences ON DELETE CASCADE,
+            words BLOB NOT NULL
+        ) STRICT;
+        CREATE TABLE words (
+            hash INTEGER PRIMARY KEY,   -- of a word of the sentences
+            embedding TEXT NOT NULL,
+            signature BLOB NOT NULL     -- what it is like: likeness.signatures
+        ) STRICT;
+        """,
     ),
 )

@@ -17,6 +17,24 @@ def stop_words(language: Language) -> frozenset[str]:
     return frozenset(word for word in get_stop_words(language) if word.isalpha())
 
 
+_ASKING: dict[Language, str] = {
+    "en": "what which who whom whose when where why how many much",
+    "es": "qué cuál cuáles quién quiénes cómo cuándo dónde adónde cuánto cuánta cuántos cuántas",
+    "ru": (
+        "что какой какая какое какие какого какому каким каком какую каких какими"
+        " каков какова каково каковы кто кого кому кем чей чья чьё чье чьи чьего чьей чьих"
+        " когда где куда откуда почему зачем как чем сколько скольких скольким"
+        " который которая которое которые которого которой которую которым которых"
+    ),
+}
+
+
+@cache
+def asking(language: Language) -> frozenset[str]:
+    """Words that ask, in small letters: they stand in questions, not in what answers them."""
+    return frozenset(_ASKING[language].split())
+
+
 @cache
 def telling() -> Mapping[str, Language]:
     """Words that only one of our languages has among its function words."""

@@ -18,7 +18,7 @@ from lumbre.words import Language
 if TYPE_CHECKING:
     import Stemmer
 
-VERSION = 1
+VERSION = 2
 """Raised with every change of what a text's terms are: files are then read again when
 they are added again, for terms of two versions do not meet."""
 
@@ -38,7 +38,7 @@ _SOUNDS = (
 _DOUBLED = re.compile(r"([^\d ])\1")
 _SNOWBALL: dict[Language, str] = {"en": "english", "es": "spanish", "ru": "russian"}
 _GRAM = 4
-_LONGEST_WORD = 40
+LONGEST_WORD = 40
 """Letters; what is longer is no word, and its pieces would drown the others."""
 
 
@@ -59,13 +59,9 @@ def stems(text: str, language: Language) -> list[str]:
     )
 
 
-def forms(text: str, language: Language) -> dict[str, str]:
-    """The different words of a text, in order, and the stem of each."""
-    said = [word for word in dict.fromkeys(words(text)) if len(word) <= _LONGEST_WORD]
-    if not said:
-        return {}
-    stemmed = _stemmer(language).stemWords([word.replace("ё", "е") for word in said])
-    return dict(zip(said, plain(" ".join(stemmed)).split(" "), strict=True))
+def stem(word: str, language: Language) -> str:
+    """The stem of one small-letter word, whether it says something or not."""
+    return plain(_stemmer(language).stemWord(word.replace("ё", "е")))
 
 
 def grams(text: str) -> list[str]:
@@ -76,7 +72,7 @@ def grams(text: str) -> list[str]:
     for latin in by_sound(" ".join(said)).split(" "):
         if latin.isdigit():
             found.append(f"n{latin}_")
-        elif len(latin) <= _LONGEST_WORD:
+        elif len(latin) <= LONGEST_WORD:
             edged = f"_{latin}_"
             found += [edged[at : at + _GRAM] for at in range(max(1, len(edged) - _GRAM + 1))]
     return found
