@@ -273,17 +273,22 @@ def test_a_file_of_two_gigabytes_is_refused_unread(tmp_path: Path) -> None:
     assert read(path) == ["large"]
 
 
-def test_what_another_setting_would_allow_is_told_without_a_hash(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("limits", "reason"), [(Limits(pages=1), "pages"), (Limits(characters=5), "long")]
+)
+def test_what_another_setting_would_allow_is_told_without_a_hash(
+    tmp_path: Path, limits: Limits, reason: str
+) -> None:
     """So that the file is looked at again when the setting has changed."""
     path = pdf(tmp_path / "two.pdf", "uno", "dos")
 
     async def facts() -> object:
-        async with Reader(Limits(pages=1)) as reader:
+        async with Reader(limits) as reader:
             with pytest.raises(DocumentUnreadable) as caught:
                 await reader.read(path)
         return caught.value.facts
 
-    assert asyncio.run(facts()) == {"document": str(path), "reason": "pages"}
+    assert asyncio.run(facts()) == {"document": str(path), "reason": reason}
 
 
 def test_what_stands_beside_the_documents_is_never_run(

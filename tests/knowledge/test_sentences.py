@@ -87,3 +87,9 @@ def test_sentences_are_in_order_apart_trimmed_and_of_bounded_length(text: str) -
 @given(st.lists(st.sampled_from(["Va solo.", "¿Quién es?", "Он ушёл!", "It rains."]), max_size=20))
 def test_plain_sentences_are_found_one_by_one(said: list[str]) -> None:
     assert cut(" ".join(said)) == said
+
+
+def test_a_row_of_a_table_is_one_sentence_whatever_its_cells_say() -> None:
+    text = "| Nombre | Pago |\n| Sr. Gil. Vive en Cádiz. | sí |\n| Ana | no |\n"
+    said = [text[span.start : span.end] for span in sentences(text)]
+    assert [row.count("|") for row in said] == [3, 3, 3]

@@ -120,6 +120,8 @@ class Documents:
     """Larger files are not read, nor packed ones that are larger unpacked."""
     max_pages: int = bounded(20_000, least=1)
     """A document of more pages is not read."""
+    max_characters: int = bounded(20_000_000, least=1)
+    """A document with more text is not kept: 20 million are about 10,000 pages."""
     parse_timeout_s: float = bounded(60.0, least=1)
     """How long the text of one file may take."""
     parse_memory_bytes: int = bounded(1024**3, least=64 * 1024**2)

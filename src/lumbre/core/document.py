@@ -48,6 +48,7 @@ class Bounds:
     pages: int = 20_000
     unpacked_bytes: int = 512 * 1024**2
     """Of all that is read of a packed file together."""
+    characters: int = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)

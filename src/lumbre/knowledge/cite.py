@@ -77,6 +77,7 @@ def quoted(line: Line, sources: Sources, wanted: frozenset[str], sentence: str) 
         at,
         lambda text: len(wanted) - len(having(wanted, text)),
         lambda text: len(mine & set(words(text))),
+        whole=not wanted,
     )
     text = parsed.text[span.start : span.end]
     return Quote(line.hit.document, parsed.page_of(span.start), span, text)

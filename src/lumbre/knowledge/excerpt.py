@@ -21,12 +21,20 @@ Shared = Callable[[str], int]
 
 
 def excerpt(
-    text: str, said: Sequence[Span], at: int, missing: Missing, shared: Shared, limit: int = LIMIT
+    text: str,
+    said: Sequence[Span],
+    at: int,
+    missing: Missing,
+    shared: Shared,
+    limit: int = LIMIT,
+    *,
+    whole: bool = False,
 ) -> Span:
     """The shortest run of the sentences `said` of a text, with `said[at]` in it, that lacks least.
 
     At most `limit` code points. When that sentence alone is longer, the run of its clauses
-    that lacks least, then shares most words with the claim, then is shortest.
+    that lacks least, then shares most words with the claim, then is shortest; or longest,
+    for `whole`: nothing is known of what the sentence is quoted for.
     """
     runs = [
         Span(said[first].start, said[last].end)
@@ -39,7 +47,11 @@ def excerpt(
     clauses = list(_clauses(text, said[at], limit))
     return min(
         clauses,
-        key=lambda run: (missing(_of(text, run)), -shared(_of(text, run)), run.end - run.start),
+        key=lambda run: (
+            missing(_of(text, run)),
+            -shared(_of(text, run)),
+            (run.start - run.end) if whole else (run.end - run.start),
+        ),
     )
 
 

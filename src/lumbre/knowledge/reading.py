@@ -40,6 +40,7 @@ class Limits:
     memory_bytes: int = 1024**3
     file_bytes: int = 512 * 1024**2
     pages: int = 20_000
+    characters: int = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +134,7 @@ class Reader:
         settings = {
             "parsers": self._package,
             "memory_bytes": self.limits.memory_bytes,
-            "bounds": asdict(Bounds(self.limits.pages, self.limits.file_bytes)),
+            "bounds": asdict(Bounds(self.limits.pages, self.limits.file_bytes, self.limits.characters)),
         }
         child.stdin.write(json.dumps(settings).encode() + b"\n")
         return child

@@ -59,6 +59,8 @@ def _ends(text: str) -> Iterator[int]:
         mark, end = match.group(), match.end()
         if end <= start:
             continue
+        if mark != "\n" and text.startswith("|", _line_start(text, match.start())):
+            continue  # a row of a table is one sentence, whatever its cells say
         if mark == "\n":
             ends = _line_ends_it(text, match.start(), width)
         elif mark[0] in ":;":

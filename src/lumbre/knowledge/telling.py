@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lumbre.core.generation import ChatRequest, PromptProgress
-from lumbre.knowledge.choose import Verdict, verdict
+from lumbre.knowledge.choose import Verdict, says_nothing, verdict
 from lumbre.knowledge.cite import Borne, Quote, bear_out, stands
 from lumbre.knowledge.extract import Extract
 from lumbre.knowledge.facts import facts, having
@@ -34,6 +34,8 @@ UNSUPPORTED = "[?]"
 _PREAMBLE = re.compile(
     r"^(?:\w+[ ,]+){0,5}(?:ответ\w*|respuesta|answer)\b[^.:!?]{0,40}:$", re.IGNORECASE
 )
+_WORSE = ("contradicts", "beside")
+"""Of the first sentence: the document's own words are the better answer, so it ends here."""
 _BARE = re.compile(r"^\W*\w+(?:\W+\w+)?\W*$")
 """One or two words: "Sí.", "Да.", "Yes, exactly." They go with the sentence after them."""
 
@@ -109,7 +111,7 @@ class Telling:
                 if told.shown and self._held:
                     yield self._held
                     self._held = ""
-                if told.verdicts and told.verdicts[-1][1] == "contradicts" and not told.shown:
+                if not told.shown and any(found in _WORSE for _, found in told.verdicts[-1:]):
                     break
         if lead and told.shown:
             yield lead
@@ -141,8 +143,11 @@ class Telling:
         """What is shown of a sentence: it and its marks, or nothing."""
         told, asked = self.told, self._asked
         assert asked.extract
-        if denies(sentence) or _PREAMBLE.match(sentence):
-            told.verdicts.append((sentence, "denies" if denies(sentence) else "empty"))
+        if denies(sentence):
+            told.verdicts.append((sentence, "denies"))
+            return ""
+        if _PREAMBLE.match(sentence) or says_nothing(sentence, asked.question, asked.language):
+            told.verdicts.append((sentence, "empty"))
             return ""
         borne = await self._borne(sentence)
         known = having(

@@ -49,6 +49,7 @@ class Documents:
                 memory_bytes=settings.parse_memory_bytes,
                 file_bytes=settings.max_file_bytes,
                 pages=settings.max_pages,
+                characters=settings.max_characters,
             )
             cut = Cut(settings.passage_characters, settings.overlap_characters)
             is_warm = False

@@ -28,7 +28,7 @@ from lumbre.core.errors import DocumentUnreadable
 LENGTHS = struct.Struct(">QQ")
 """Bytes of JSON, bytes of text."""
 _NO_SUCH_FILE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENAMETOOLONG)
-_BOUND = ("pages", "swells")
+_BOUND = ("pages", "swells", "long")
 """Reasons that another setting may take away, so the file is looked at again."""
 
 
@@ -81,6 +81,8 @@ def _read(path: Path, module: str, bounds: Bounds) -> tuple[dict[str, object], b
             return {"reason": reason_of(error)}, b""
         sha256 = hashlib.sha256(data).hexdigest()
         parsed = parser.parse(data, bounds)
+        if len(parsed.text) > bounds.characters:
+            return {"reason": "long"}, b""
         ends = [page.end for page in parsed.pages]
         return {"sha256": sha256, "ends": ends}, parsed.text.encode()
     except DocumentUnreadable as error:
