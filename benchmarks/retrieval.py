@@ -154,8 +154,8 @@ async def asking(
                         figure,
                         halves[asked].articles[case.paragraph],
                         case.paragraph,
-                        # a mixed folder asks two questions of three across
-                        (3.0 if is_mixed else 2.0) if held == asked else 1.0,
+                        # of six questions five are in the language of what answers them
+                        (10.0 if is_mixed else 2.0) if held == asked else 1.0,
                         documents,
                         np.hstack([known * same, known * ~same, ~same]).astype(np.float64),
                     )

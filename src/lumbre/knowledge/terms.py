@@ -18,7 +18,7 @@ from lumbre.words import Language
 if TYPE_CHECKING:
     import Stemmer
 
-VERSION = 2
+VERSION = 3
 """Raised with every change of what a text's terms are: files are then read again when
 they are added again, for terms of two versions do not meet."""
 

@@ -43,6 +43,11 @@ _ASKS = re.compile(
 _EACH = 0.3
 
 
+def asks_number(question: str) -> bool:
+    """Whether what answers it is a number, a date or a sum of money."""
+    return bool(_ASKS_MONEY.search(question) or _ASKS_NUMBER.search(question))
+
+
 def answers_kind(question: str, sentence: str) -> float:
     """0 to 0.6: whether the sentence has what the question asks for.
 

@@ -50,9 +50,18 @@ def most(
     return np.where(first < past, reduced, 0).astype(np.float32)
 
 
+A_NUMBER = "#"
+"""Stands among the words of a text that has any number."""
+
+
 def different(text: str) -> list[str]:
     """The words of a text in order, each once; what is too long is none."""
     return [word for word in dict.fromkeys(words(text)) if len(word) <= LONGEST_WORD]
+
+
+def has_digit(word: str) -> bool:
+    """Whether it is a number, or has one in it."""
+    return any(letter.isdigit() for letter in word)
 
 
 def hashed(word: str) -> int:
@@ -62,7 +71,10 @@ def hashed(word: str) -> int:
 
 def packed(text: str, language: Language) -> bytes:
     """What is kept of a sentence: its different words, then their stems."""
-    numbers = [_numbers(word, language) for word in different(text)]
+    said = different(text)
+    if any(map(has_digit, said)):
+        said.append(A_NUMBER)
+    numbers = [_numbers(word, language) for word in said]
     return pack(
         f"<{2 * len(numbers)}I", *(one for one, _ in numbers), *(other for _, other in numbers)
     )
