@@ -7,15 +7,12 @@ from lumbre.core.document import Answer, Citation, Explained, Ledger, Origin
 from lumbre.core.messages import Message
 from lumbre.knowledge.cite import Quote, stands
 from lumbre.knowledge.index import Index
+from lumbre.knowledge.refuse import BALANCED, OUTRIGHT, answerable
 from lumbre.knowledge.retrieve import NOTHING, Found
 from lumbre.knowledge.telling import Telling
 from lumbre.prompting.ledger import Fitted
 from lumbre.prompting.template import template
 from lumbre.words import Language, say
-
-_RELATED = 0.28
-_RELATED_ACROSS = 0.20
-_RELATED_DENSE = 0.13
 
 
 @dataclass(slots=True)
@@ -31,8 +28,6 @@ class Course:
     """What was searched for: the question, with the one before it where it leans on that."""
     found: Found = NOTHING
     likely: float = 0.0
-    related: bool = False
-    """Whether the passages may hold an answer, so that a model is asked about them."""
     text: str = ""
     origin: Origin = "none"
     why: str = ""
@@ -52,12 +47,12 @@ class Course:
     def judge(self, found: Found) -> None:
         """Take in what was found, and whether it has to do with the question."""
         self.found = found
-        if not found.hits:
-            return
-        best = found.hits[0]
-        floor = _RELATED if best.language == self.language else _RELATED_ACROSS
-        self.likely = float(best.score >= floor and max(found.dense) >= _RELATED_DENSE)
-        self.related = self.likely >= 0.5
+        self.likely = answerable(found.evidence)
+
+    @property
+    def related(self) -> bool:
+        """Whether the passages may hold an answer, so that a model is asked about them."""
+        return self.likely >= OUTRIGHT
 
     def refuse(self, why: str) -> str:
         """The answer is not in the documents; the sentence that says so."""
@@ -89,7 +84,7 @@ class Course:
     @property
     def may_extract(self) -> bool:
         """Whether the documents' own words are answer enough to be shown instead."""
-        return self.likely >= 0.5
+        return self.likely >= BALANCED
 
     def finished(self, window_tokens: int) -> Answer:
         """The whole answer."""
