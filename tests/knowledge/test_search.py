@@ -72,12 +72,12 @@ def test_a_passage_near_in_meaning_is_found_among_all(
 @settings(max_examples=8, deadline=None)
 @given(
     seed=st.integers(0, 1000),
-    chosen=st.sets(st.tuples(st.integers(0, 11), st.integers(0, 49)), min_size=10, max_size=10),
+    chosen=st.sets(st.tuples(st.integers(0, 11), st.integers(1, 49)), min_size=10, max_size=10),
 )
 def test_passages_with_a_word_of_their_own_are_found_among_all(
     tmp_path_factory: pytest.TempPathFactory, seed: int, chosen: set[tuple[int, int]]
 ) -> None:
-    """Ten of 600, however far their meaning is."""
+    """Ten of 600, however far their meaning is; none first, for that helps all of its document."""
     random = np.random.default_rng(seed)
     store = Store(tmp_path_factory.mktemp("word") / "lumbre.db")
     index = Index(store)

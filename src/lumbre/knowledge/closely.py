@@ -115,13 +115,19 @@ def look(
         sentence=sentence,
         pair=pair,
         letters=rough.letters,
-        covered=np.where(known, worth @ by_passage, rough.stems),
+        covered=np.where(known, _share(worth, by_passage), rough.stems),
         covered_sentence=np.where(
-            known, most((worth @ by_sentence)[None], first, past)[0], rough.stems
+            known, most(_share(worth, by_sentence)[None], first, past)[0], rough.stems
         ),
         weakest=by_passage.min(axis=0) if len(by_passage) else np.zeros(len(places), np.float32),
         same_language=rough.same_language,
     )
+
+
+def _share(worth: "NDArray[np.float32]", found: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """Not by BLAS: there a column's sum depends on how many columns there are."""
+    share: NDArray[np.float32] = (worth[:, None] * found).sum(axis=0)
+    return share
 
 
 def _with_head(
@@ -262,7 +268,7 @@ def _closest(
     if not kept:
         return whole, whole
     vectors = np.frombuffer(b"".join(kept), STORED).reshape(len(kept), -1).astype(np.float32)
-    each = vectors @ question
+    each = np.einsum("ij,j->i", vectors, question)
     # two unit vectors together have the length root of (2 + 2 times their cosine)
     between = (vectors[:-1] * vectors[1:]).sum(axis=1)
     both = (each[:-1] + each[1:]) / np.sqrt(np.maximum(2 + 2 * between, 1e-6))

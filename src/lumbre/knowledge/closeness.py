@@ -59,7 +59,8 @@ def _dots(
         group = np.ascontiguousarray(ids[start : start + _GROUP])
         rows: list[tuple[Any, ...]] = connection.execute(query, (apsw.carray(group),)).fetchall()
         vectors = np.frombuffer(b"".join([vector for (vector,) in rows]), STORED)
-        found[start : start + len(group)] = (
-            vectors.reshape(len(rows), -1).astype(np.float32) @ question
+        # not BLAS: there a row's sum depends on how many rows there are
+        found[start : start + len(group)] = np.einsum(
+            "ij,j->i", vectors.reshape(len(rows), -1).astype(np.float32), question
         )
     return found

@@ -82,9 +82,13 @@ def fused(features: Features) -> "Column":
     import numpy as np
 
     columns = parts(features)
-    alike = columns @ np.array([*MEANING, *WORDS], np.float32)
-    across = columns @ np.array([*MEANING_ACROSS, *WORDS_ACROSS], np.float32) + BONUS_ACROSS
-    scores: Column = np.where(features.same_language, alike, across).astype(np.float32)
+    alike, across = (
+        (columns * np.array(weights, np.float32)).sum(axis=1)
+        for weights in ((*MEANING, *WORDS), (*MEANING_ACROSS, *WORDS_ACROSS))
+    )
+    scores: Column = np.where(features.same_language, alike, across + BONUS_ACROSS).astype(
+        np.float32
+    )
     return scores
 
 
