@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from lumbre.core.document import Hit, Parsed, Span
 from lumbre.knowledge.index import Index
-from lumbre.knowledge.orders import is_order
+from lumbre.knowledge.orders import orders
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,10 +63,12 @@ def sources(index: Index, hits: Sequence[Hit]) -> Sources:
         texts[hit.document] = stored.parsed
         years = frozenset(_YEAR.findall(f"{Path(hit.document).name} {text}"))
         pieces = index.sentences(hit.document, Span(hit.start, hit.end))
+        every = [text[piece.span.start : piece.span.end] for piece in pieces]
         stretch = 0
-        for before, piece in zip(pieces[:1] + pieces, pieces, strict=False):
-            said = text[piece.span.start : piece.span.end]
-            if (hit.document, piece.span.start) in seen or is_order(said):
+        for before, piece, said, is_order in zip(
+            pieces[:1] + pieces, pieces, every, orders(every), strict=False
+        ):
+            if (hit.document, piece.span.start) in seen or is_order:
                 stretch += 1
                 continue
             seen.add((hit.document, piece.span.start))

@@ -1,12 +1,13 @@
 """Put the passages that were found before a model, without the orders hidden in them."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lumbre.core.document import Hit, LeftOut
 from lumbre.core.messages import Message
-from lumbre.knowledge.orders import without_orders
+from lumbre.knowledge.orders import is_order, without_orders
 from lumbre.prompting.ledger import Fitted
 from lumbre.prompting.prompt import Passage, Prompt
 from lumbre.prompting.template import Template, template
@@ -14,6 +15,11 @@ from lumbre.words import LANGUAGES, Language, say
 
 _CHARACTERS_A_TOKEN = 4
 """Of what was never sent to the model's tokenizer: near enough to say how much is gone."""
+
+_NAMELESS = "document"
+"""What a model is told in place of a file's name that gives orders."""
+_LONGEST_KIND = 5
+_BETWEEN_WORDS = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +73,10 @@ def shown(hits: Sequence[Hit]) -> Shown:
     for hit in hits:
         name = Path(hit.document).name
         text, gone = without_orders(hit.text)
-        passages.append(Passage(name, hit.page, text))
+        if is_order(_BETWEEN_WORDS.sub(" ", Path(name).stem)):
+            gone = (*gone, name)
+            passages.append(Passage(_NAMELESS + Path(name).suffix[:_LONGEST_KIND], hit.page, text))
+        else:
+            passages.append(Passage(name, hit.page, text))
         orders |= dict.fromkeys((name, sentence) for sentence in gone)
     return Shown(tuple(passages), tuple(orders))

@@ -12,7 +12,10 @@ from lumbre.prompting.template import Template
 from lumbre.words import Language
 
 _CONTROL = re.compile(
-    r"<(?=\||/?s>|/?SYS>|<SYS>|/?think>|(?:start|end)_of_turn>|\uff5c)|\[(?=/?INST\])|(?<=\|)>|<<(?=<)"
+    r"<(?=\||/?s>|/?SYS>|<SYS>|/?think>|(?:start|end)_of_turn>|\uff5c|"
+    r"/?(?:bos|eos|pad|unk|repo_?name|file(?:_sep|name)|gh_stars|empty_output|"
+    r"(?:issue|jupyter|tool)_[a-z]+)>)|"
+    r"\[(?=/?INST\])|(?<=\|)>|<<(?=<)|>>(?=>)"
 )
 """Where a chat template's own marks begin, and the border of a passage here.
 
@@ -68,4 +71,4 @@ class Prompt:
 
 def harmless(text: str) -> str:
     """The text with no mark in it that a chat template or a passage's border is made of."""
-    return _CONTROL.sub(lambda mark: f"{mark.group()} ", text).replace(">>>", ">> >")
+    return _CONTROL.sub(lambda mark: f"{mark.group()} ", text)
