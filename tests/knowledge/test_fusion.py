@@ -21,7 +21,6 @@ evidence = st.builds(
     letters=share,
     covered=share,
     covered_sentence=share,
-    weakest=share,
     same_language=st.booleans(),
 )
 _TOLD = ("whole", "sentence", "pair", "letters", "covered", "covered_sentence")

@@ -16,6 +16,7 @@ from lumbre.core.errors import NothingIndexed
 from lumbre.core.messages import Message
 from lumbre.knowledge.followup import search_text
 from lumbre.knowledge.index import Index
+from lumbre.knowledge.refuse import BALANCED, OUTRIGHT, answerable
 from lumbre.knowledge.retrieve import Found, first_fused, search
 from tests.knowledge.conftest import InProcess, add
 
@@ -37,25 +38,43 @@ def holds(hit: Hit, case: dict[str, Any]) -> bool:
     )
 
 
-def test_example_questions_find_their_passage_among_three(
+@pytest.fixture(scope="module")
+def asked(
     household_papers: Index, use: InProcess, examples: Path
-) -> None:
-    """Floors are what was measured at first; the questions were written before the search."""
-    asked: Counter[str] = Counter()
-    found: Counter[str] = Counter()
+) -> list[tuple[dict[str, Any], Found]]:
+    """The example questions, written before the search, and what each finds."""
+    every = []
     for case in questions(examples):
-        if case["document"]:
-            history = [Message("user", case["previous"])] if case["previous"] else []
-            text = search_text(case["question"], history)
-            hits = find(household_papers, use, text, fallback=case["language"]).hits
-            asked[case["kind"]] += 1
-            found[case["kind"]] += any(holds(hit, case) for hit in hits)
-    missed = {kind: asked[kind] - found[kind] for kind in asked}
-    assert missed["direct"] <= 3
-    assert missed["near_duplicate"] <= 1
+        history = [Message("user", case["previous"])] if case["previous"] else []
+        text = search_text(case["question"], history)
+        every.append((case, find(household_papers, use, text, fallback=case["language"])))
+    return every
+
+
+def test_example_questions_find_their_passage_among_three(
+    asked: list[tuple[dict[str, Any], Found]],
+) -> None:
+    """Floors one worse than measured."""
+    missed = Counter(
+        case["kind"]
+        for case, found in asked
+        if case["document"] and not any(holds(hit, case) for hit in found.hits)
+    )
+    assert missed["direct"] <= 1
+    assert missed["near_duplicate"] == 0
     assert missed["beyond_page_10"] == 0
     assert missed["cross_lingual"] <= 1
-    assert missed["follow_up"] <= 2
+    assert missed["follow_up"] <= 1
+
+
+def test_example_questions_with_an_answer_are_read_and_part_of_the_others_told(
+    asked: list[tuple[dict[str, Any], Found]],
+) -> None:
+    """Floors one worse than measured; the rule was fitted on other questions."""
+    there = [answerable(found.evidence) for case, found in asked if case["document"]]
+    away = [answerable(found.evidence) for case, found in asked if not case["document"]]
+    assert sum(likely < OUTRIGHT for likely in there) <= 1
+    assert sum(likely >= BALANCED for likely in away) <= 15
 
 
 def test_a_hit_is_what_stands_at_its_place(household_papers: Index, use: InProcess) -> None:

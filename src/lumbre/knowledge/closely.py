@@ -97,18 +97,17 @@ def look(
     """
     import numpy as np
 
-    sample = memory.sample = _sample(connection, matrix, memory.sample)
+    sample = memory.sample = _sample(connection, matrix, memory)
     heads = sample.heads[matrix.documents[places]]
     rows, first, past = _sentences(matrix, np.concatenate([places, heads]))
-    ids = matrix.sentence_ids[rows]
-    wording = _wording(connection, ids)
-    by_sentence = wording.widest(_alike(connection, wording, words, memory))
+    wording = _wording(connection, matrix.sentence_ids[rows])
+    by_sentence = wording.widest(_alike(words, wording, *_signatures(connection, wording, memory)))
     by_head = most(by_sentence, first[len(places) :], past[len(places) :])
     by_sentence = _with_head(by_sentence, by_head * (heads != places), first, past)
     by_passage = most(by_sentence, first[: len(places)], past[: len(places)])
     first, past = first[: len(places)], past[: len(places)]
-    worth = _worth(connection, sample, words, memory)
-    sentence, pair = _closest(connection, ids, first, past, question, rough.whole)
+    worth = _worth(sample, words)
+    sentence, pair = _closest(connection, matrix, places, question, rough.whole)
     known = first < past
     return Features(
         whole=rough.whole,
@@ -119,7 +118,6 @@ def look(
         covered_sentence=np.where(
             known, most(_share(worth, by_sentence)[None], first, past)[0], rough.stems
         ),
-        weakest=by_passage.min(axis=0) if len(by_passage) else np.zeros(len(places), np.float32),
         same_language=rough.same_language,
     )
 
@@ -180,47 +178,53 @@ def _rows(
 
 
 def _alike(
-    connection: apsw.Connection, wording: Wording, words: Asked, memory: Memory
+    words: Asked, wording: Wording, at: "NDArray[np.int64]", known: "NDArray[np.uint8]"
 ) -> "NDArray[np.float32]":
-    """(words of the question, words of the wording): how alike; 1 for forms of one word."""
+    """(words of the question, words of the wording): how alike; 1 for forms of one word.
+
+    `at`: per word of the wording, its row in `known`.
+    """
     import numpy as np
 
     stems = np.array([hashed(stem) for stem in words.stems], np.uint32)
     said = np.array([hashed(word) for word in words.words], np.uint32)
     same = (wording.stems == stems[:, None]) | (wording.said == said[:, None])
     alike: NDArray[np.float32] = same.astype(np.float32)
-    if width := words.signatures.shape[1]:
-        unique, at = np.unique(wording.said, return_inverse=True)
-        known = _signatures(connection, unique, width, memory)
+    if known.size and words.signatures.shape[1] == known.shape[1]:
         np.maximum(alike, likeness(words.signatures, known)[:, at], out=alike)
     return alike
 
 
 def _signatures(
-    connection: apsw.Connection, wanted: "NDArray[np.uint32]", width: int, memory: Memory
-) -> "NDArray[np.uint8]":
-    """(wanted, width): zeros where a word has none."""
+    connection: apsw.Connection, wording: Wording, memory: Memory
+) -> "tuple[NDArray[np.int64], NDArray[np.uint8]]":
+    """Per word of the wording its row in the second, which has zeros for one without."""
     import numpy as np
 
-    numbers = wanted.tolist()
-    if len(memory.signatures) > _MOST_WORDS:
-        memory.signatures = {}
-    kept = memory.signatures
-    if missing := [number for number in numbers if number not in kept]:
-        query = (
-            "SELECT w.hash, w.signature FROM carray(?) AS c"
-            " CROSS JOIN words AS w ON w.hash = c.value AND w.embedding = ?"
-        )
-        kept.update(_rows(connection, query, np.array(missing, np.int64), memory.embedding))
-    nothing = bytes(width)
-    rows = [kept.get(number, nothing) for number in numbers]
-    return np.frombuffer(b"".join(rows), np.uint8).reshape(len(rows), width)
+    unique, at = np.unique(wording.said, return_inverse=True)
+    wanted = unique.astype(np.int64)
+    known = memory.signatures
+    if len(known.hashes) > _MOST_WORDS:
+        known = Memory(memory.embedding).signatures
+    missing = wanted[known.places(wanted) < 0]
+    query = (
+        "SELECT w.hash, w.signature FROM carray(?) AS c"
+        " CROSS JOIN words AS w ON w.hash = c.value AND w.embedding = ?"
+    )
+    known = memory.signatures = known.having(_rows(connection, query, missing, memory.embedding))
+    places = known.places(wanted)
+    if not len(known.rows):
+        return at, np.zeros((len(wanted), 0), np.uint8)
+    rows = known.rows[places]
+    rows[places < 0] = 0
+    return at, rows
 
 
-def _sample(connection: apsw.Connection, matrix: Matrix, last: Sample | None) -> Sample:
+def _sample(connection: apsw.Connection, matrix: Matrix, memory: Memory) -> Sample:
     """Of the matrix as it is now."""
     import numpy as np
 
+    last = memory.sample
     if last is not None and last.mark == matrix.mark:
         return last
     count = min(len(matrix), _SAMPLE)
@@ -231,15 +235,14 @@ def _sample(connection: apsw.Connection, matrix: Matrix, last: Sample | None) ->
     with_passages, firsts = np.unique(matrix.documents, return_index=True)
     heads[with_passages] = firsts
     wording = _wording(connection, matrix.sentence_ids[rows])
-    return Sample(matrix.mark, wording, first, past, heads)
+    at, known = _signatures(connection, wording, memory)
+    return Sample(matrix.mark, wording, first, past, at, known, heads)
 
 
-def _worth(
-    connection: apsw.Connection, sample: Sample, words: Asked, memory: Memory
-) -> "NDArray[np.float32]":
+def _worth(sample: Sample, words: Asked) -> "NDArray[np.float32]":
     """What each word is worth, together 1: more if few passages of the sample have its like."""
-    by_sentence = sample.wording.widest(_alike(connection, sample.wording, words, memory))
-    having = most(by_sentence, sample.first, sample.past).sum(axis=1)
+    alike = _alike(words, sample.wording, sample.at, sample.signatures)
+    having = most(sample.wording.widest(alike), sample.first, sample.past).sum(axis=1)
     return rarity(having, len(sample.first))
 
 
@@ -254,17 +257,17 @@ def rarity(having: "NDArray[np.float32]", of: int) -> "NDArray[np.float32]":
 
 def _closest(
     connection: apsw.Connection,
-    ids: "NDArray[np.int64]",
-    first: "NDArray[np.int64]",
-    past: "NDArray[np.int64]",
+    matrix: Matrix,
+    places: "NDArray[np.int64]",
     question: "NDArray[np.float32]",
     whole: "NDArray[np.float32]",
 ) -> "tuple[NDArray[np.float32], NDArray[np.float32]]":
     """Per passage the cosine of its closest sentence, and of its closest two neighbours."""
     import numpy as np
 
+    rows, first, past = _sentences(matrix, places)
     query = "SELECT s.vector FROM carray(?) AS c CROSS JOIN sentences AS s ON s.id = c.value"
-    kept = [row[0] for row in _rows(connection, query, ids)]
+    kept = [row[0] for row in _rows(connection, query, matrix.sentence_ids[rows])]
     if not kept:
         return whole, whole
     vectors = np.frombuffer(b"".join(kept), STORED).reshape(len(kept), -1).astype(np.float32)

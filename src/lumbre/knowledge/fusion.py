@@ -29,7 +29,6 @@ class Evidence:
     letters: float
     covered: float
     covered_sentence: float
-    weakest: float
     same_language: bool
 
 
@@ -49,8 +48,6 @@ class Features:
     """The question's words that it has, or words like them, in any language."""
     covered_sentence: "Column"
     """The same for one sentence of it."""
-    weakest: "Column"
-    """Of the question's words the one that it has the least of."""
     same_language: "NDArray[np.bool_]"
     """Whether it is in the question's language."""
 

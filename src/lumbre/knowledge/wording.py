@@ -4,6 +4,7 @@ Each word is kept twice, as it is and by its stem: the first finds what the word
 the second meets the other forms of the word.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -50,18 +51,17 @@ def most(
     return np.where(first < past, reduced, 0).astype(np.float32)
 
 
+_DIGIT = re.compile(r"\d")
 A_NUMBER = "#"
 """Stands among the words of a text that has any number."""
 
 
 def different(text: str) -> list[str]:
     """The words of a text in order, each once; what is too long is none."""
-    return [word for word in dict.fromkeys(words(text)) if len(word) <= LONGEST_WORD]
-
-
-def has_digit(word: str) -> bool:
-    """Whether it is a number, or has one in it."""
-    return any(letter.isdigit() for letter in word)
+    said = dict.fromkeys(words(text))
+    if max(map(len, said), default=0) <= LONGEST_WORD:
+        return list(said)
+    return [word for word in said if len(word) <= LONGEST_WORD]
 
 
 def hashed(word: str) -> int:
@@ -72,7 +72,7 @@ def hashed(word: str) -> int:
 def packed(text: str, language: Language) -> bytes:
     """What is kept of a sentence: its different words, then their stems."""
     said = different(text)
-    if any(map(has_digit, said)):
+    if _DIGIT.search(text):
         said.append(A_NUMBER)
     numbers = [_numbers(word, language) for word in said]
     return pack(
