@@ -29,6 +29,11 @@ class Typed:
     shown: str
     line: int
 
+    @property
+    def bare(self) -> tuple[str, ...]:
+        """The words, without the language they are typed in."""
+        return self.words[2:] if self.words[0] == "--lang" else self.words
+
 
 def pages() -> list[Path]:
     """Every page a reader may open; beginnings of generated pages are read as part of those."""

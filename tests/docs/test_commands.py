@@ -11,16 +11,20 @@ from tests.conftest import Run
 from tests.docs.pages import ROOT, Typed, blocks, name, pages, typed
 
 PAGES = [page for page in pages() if list(blocks(page, "console"))]
-OTHERS = [page for page in PAGES if page.name != "README.md"]
-CITATION = re.compile(r"\[\d+\] (examples/documents/[\w.-]+)(?:, p\. (\d+))?: «(.+)»")
-STATE = re.compile(r"\b(?:not here|partly here|here)$", re.MULTILINE)
-FIGURE = re.compile(r"\d[\d.,]*(?: [kMGT]?B| s)?")
+READMES = [ROOT / page for page in ("README.md", "README.es.md", "README.ru.md")]
+OTHERS = [page for page in PAGES if page not in READMES]
+CITATION = re.compile(r"\[\d+\] (examples/documents/[\w.-]+)(?:, (?:p|pág|с)\. (\d+))?: «(.+)»")
+STATE = re.compile(
+    r"\b(?:not here|partly here|here|no están|a medias|están|нет|частично|есть)$", re.MULTILINE
+)
+FIGURE = re.compile(r"\d[\d.,]*(?: [kMGT]?B| s| с)?")
 TIMING_S = 300
 
 
 def test_the_pages_that_show_commands_are_known() -> None:
     shown = {name(page) for page in PAGES}
-    assert {"README.md", "docs/config.md", "docs/cli.md", "docs/errors.md"} <= shown
+    assert {name(page) for page in READMES} <= shown
+    assert {"docs/config.md", "docs/cli.md", "docs/errors.md"} <= shown
 
 
 @pytest.mark.parametrize("page", OTHERS, ids=name)
@@ -33,7 +37,9 @@ def test_a_page_shows_what_is_printed(
 
 
 @pytest.mark.slow
-def test_the_readme_shows_what_is_printed(
+@pytest.mark.parametrize("page", READMES, ids=name)
+def test_a_readme_shows_what_is_printed(
+    page: Path,
     lumbre: Run,
     qwen: Path,
     smollm2: Path,
@@ -48,14 +54,14 @@ def test_the_readme_shows_what_is_printed(
     (downloads / "model.gguf").symlink_to(smollm2)
     environment = {"HOME": str(downloads.parent), "LUMBRE_WORKER__PROMPT_THREADS": "0"}
     asked = []
-    for command in commands(ROOT / "README.md"):
+    for command in commands(page):
         words = [
             word.replace("~", environment["HOME"]) if word.startswith("~") else word
             for word in command.words
         ]
-        talk = "exit\n" if words[0] == "chat" else None
+        talk = "exit\n" if command.bare[0] == "chat" else None
         done = lumbre(*words, text=talk, timeout_s=TIMING_S, **environment)
-        if words[0] == "ask":
+        if command.bare[0] == "ask":
             asked.append(command)
             is_cited(command, done, home)
         else:
@@ -88,7 +94,7 @@ def as_pattern(command: Typed) -> str:
 
 def plain(command: Typed, text: str) -> str:
     """Without what differs from machine to machine: figures, which weights are here, blanks."""
-    if command.words[0] == "ps":
+    if command.bare[0] == "ps":
         text = FIGURE.sub("#", text)
     text = STATE.sub("#", text)
     return " ".join(text.split())
@@ -116,7 +122,7 @@ def nothing_is_logged(asked: list[Typed], home: Path) -> None:
     assert "Started server process" in logs
     for command in asked:
         answer, *_ = command.shown.splitlines()
-        for said in (command.words[1], answer.partition(" [")[0]):
+        for said in (command.bare[1], answer.partition(" [")[0]):
             assert said not in logs
 
 
