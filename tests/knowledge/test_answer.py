@@ -79,13 +79,57 @@ def test_a_true_answer_is_marked_with_the_sentence_it_stands_on(
 def test_an_invented_answer_is_never_shown(
     household_papers: Index, use: InProcess, invented: str
 ) -> None:
-    """The documents' own sentences are shown in its place."""
     _, told = ask(household_papers, Recites(use, invented), DEPOSIT)
     assert invented not in told.text
+    assert told.origin != "generated"
+
+
+def test_the_documents_own_words_are_shown_where_the_models_contradict_them(
+    household_papers: Index, use: InProcess
+) -> None:
+    question = "¿Cuánto cuesta reponer un juego de llaves perdido del piso alquilado?"
+    _, told = ask(household_papers, Recites(use, "Cuesta 60 euros."), question)
+    assert "60" not in told.text
     assert told.origin == "extractive"
     assert told.citations == told.extractive
+    assert "cuesta 45 euros" in told.text
     for citation in told.citations:
         assert f"«{citation.quote}» [{citation.id}]" in told.text
+
+
+INVENTED = [
+    (
+        "What percentage does Harrow & Pike contribute to the pension plan?",
+        "Harrow & Pike contributes 81% to the pension plan.",
+        "81%",
+    ),
+    (
+        "What did a ceramic crown cost at the Linden Street clinic in 2024?",
+        "A ceramic crown cost 540 euros, made in nine working days.",
+        "cost 540 euros",
+    ),
+    ("Сколько телеканалов входит в тариф «Домашний 300»?", "Входит 300 телеканалов.", "телекан"),
+    (
+        "¿A qué hora abre la piscina de la comunidad de Ronda de Levante?",
+        "La piscina de la comunidad de Ronda de Levante abre a las 19:00.",
+        "abre a las 19",
+    ),
+    (
+        "Какой уровень шума у котла «Очаг-24» в децибелах?",
+        "У котла «Очаг-24» уровень шума составляет 49 децибелов.",
+        "49 дециб",
+    ),
+]
+"""What the model of 1.5B said when it was asked what the example documents do not hold."""
+
+
+@pytest.mark.parametrize(("question", "invented", "never"), INVENTED)
+def test_what_the_model_was_seen_to_invent_is_never_shown(
+    household_papers: Index, use: InProcess, question: str, invented: str, never: str
+) -> None:
+    _, told = ask(household_papers, Recites(use, invented), question)
+    assert never not in told.text
+    assert told.origin != "generated"
 
 
 def test_the_documents_own_words_answer_where_the_models_are_not_borne_out(
@@ -164,7 +208,7 @@ def test_a_question_about_nothing_in_the_documents_costs_no_model(
     household_papers: Index, use: InProcess
 ) -> None:
     speaks = Recites(use, "Berlin.")
-    _, told = ask(household_papers, speaks, "What is the capital of France?")
+    _, told = ask(household_papers, speaks, "Who won the football match?")
     assert (told.answered, told.text) == (False, "That is not in your documents.")
     assert speaks.requests == []
 

@@ -170,7 +170,7 @@ async def _asked(
     (vector,) = await speaks.embed([course.searched])
     every = sources(index, hits)
     in_prompt = sources(index, hits[: len(fitted.prompt.passages)])
-    extract = extracted(course.searched, course.language, vector, every)
+    extract = extracted(course.searched, course.language, vector, every, now=course.question)
     return Asked(course.searched, course.language, vector, in_prompt, extract)
 
 

@@ -40,8 +40,11 @@ class Borne:
     """The sentence that the first quote is about."""
     answers: bool
     """Whether the first quote has to do with the question too."""
-    relevance: float
-    """How much it has."""
+    support: float
+    """How well its sentence supports the claim: `support.support`."""
+    is_fact: bool
+    """Whether the claim adds a number, date or name to its question; the quotes have it."""
+    same_language: bool
 
 
 def bear_out(claim: Claim, sources: Sources) -> Borne | None:
@@ -54,16 +57,30 @@ def bear_out(claim: Claim, sources: Sources) -> Borne | None:
     supported = [row for row in rated if row[0] >= _SUPPORTS]
     if not supported:
         return None
-    _, relevant, line = max(supported, key=lambda row: row[0] + row[1] / 2)
+    supported.sort(key=lambda row: -(row[0] + row[1] / 2))
+    for _, _, line in supported:
+        wanted = _brought(claim, line)
+        quote = quoted(line, sources, wanted, claim.sentence)
+        if having(wanted, quote.text) == wanted:
+            return _borne(claim, line, (quote,), is_fact=bool(wanted))
+    *_, line = supported[0]
     wanted = _brought(claim, line)
     first = quoted(line, sources, wanted, claim.sentence)
-    quotes = [first]
-    if rest := wanted - having(wanted, first.text):
-        second = _second(claim, line, sources, rest)
-        if second is None:
-            return None
-        quotes.append(second)
-    return Borne(tuple(quotes), line, relevant >= _ANSWERS, relevant)
+    second = _second(claim, line, sources, wanted - having(wanted, first.text))
+    if second is None:
+        return None
+    return _borne(claim, line, (first, second), is_fact=True)
+
+
+def _borne(claim: Claim, line: Line, quotes: tuple[Quote, ...], *, is_fact: bool) -> Borne:
+    return Borne(
+        quotes=quotes,
+        line=line,
+        answers=relevance(claim, line) >= _ANSWERS,
+        support=support(claim, line),
+        is_fact=is_fact,
+        same_language=line.hit.language == claim.language,
+    )
 
 
 def quoted(line: Line, sources: Sources, wanted: frozenset[str], sentence: str) -> Quote:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _WORDS_WEIGHT = 0.7
 _NEIGHBOURS_WEIGHT = 0.3
 _GRAMS_WEIGHT = 0.3
+_NOW = 2
 _HEADING = 0.2
 _SENTENCE = re.compile(r"[.!?…;»\"”)|]\s*$")
 """How a sentence ends, or a row of a table; a line that does not names what comes after it."""
@@ -45,16 +46,22 @@ class Extract:
 
 
 def extracted(
-    question: str, language: Language, asked: "NDArray[np.float32]", sources: Sources
+    question: str,
+    language: Language,
+    asked: "NDArray[np.float32]",
+    sources: Sources,
+    *,
+    now: str = "",
 ) -> Extract | None:
     """The sentences that answer a question best; None where there are none.
 
-    `asked`: the question's vector, unit length.
+    `asked`: the question's vector, unit length. `now`: the end of it that is asked now, where
+    the rest was asked before: its words weigh more.
     """
     candidates = of_the_year(question, sources.lines) or sources.lines
     if not candidates:
         return None
-    scores = scored(question, language, asked, candidates)
+    scores = scored(question, language, asked, candidates, now or question)
     ranked = sorted(zip(scores, candidates, strict=True), key=lambda row: -row[0])
     (best_score, best), *others = ranked
     kept = [best] + [line for score, line in others[:1] if score > best_score - _NEARLY]
@@ -70,11 +77,17 @@ def extracted(
 
 
 def scored(
-    question: str, language: Language, asked: "NDArray[np.float32]", candidates: Sequence[Line]
+    question: str,
+    language: Language,
+    asked: "NDArray[np.float32]",
+    candidates: Sequence[Line],
+    now: str,
 ) -> list[float]:
     """How well each sentence answers, higher is better; each by itself but for its neighbours."""
-    about = asked_about(question, language)
+    about = asked_about(now, language)
     words = Counter({word: 1 + (word == about) for word in stems(question, language)})
+    if now != question:
+        words += Counter(dict.fromkeys(stems(now, language), _NOW))
     pieces = Counter(set(grams(question)))
     line_words = [
         set(stems(line.text, language)) if line.hit.language == language else set()

@@ -96,16 +96,17 @@ class Telling:
                     yield piece
                     continue
                 for step in utterance.finish() if piece is None else utterance.feed(piece):
+                    begun = bool(told.shown or self._held)
                     if isinstance(step, Show):
                         text += step.text
                     elif self._checks and _BARE.match(step.sentence) and not lead:
-                        lead, text = text if self._held or told.shown else text.lstrip(), ""
+                        lead, text = text if begun else text.lstrip(), ""
                         continue
                     elif self._checks:
                         text = lead + await self._checked(text, step.sentence)
                         lead = ""
                     if not self._checks or not isinstance(step, Show):
-                        self._held += text if told.shown or self._held else text.lstrip()
+                        self._held += text if begun else text.lstrip()
                         text = ""
                 told.shown = told.shown or (bool(self._held) and not self._checks)
                 if told.shown and self._held:
