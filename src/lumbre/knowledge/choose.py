@@ -11,11 +11,13 @@ from lumbre.knowledge.numbers import stated
 from lumbre.knowledge.terms import stems
 from lumbre.words import Language
 
-Verdict = Literal["answers", "beside", "supported", "unsupported", "contradicts", "denies", "empty"]
+Verdict = Literal[
+    "answers", "beside", "supported", "unsupported", "contradicts", "denies", "empty"
+]  # fmt: skip
 """Of a sentence: borne out and about the question; borne out, while another sentence of the
-documents answers better, or its own source does; borne out; borne out by nothing; the same, while stating
-numbers, dates or names that no source has; says that it is not there; says nothing that the
-question had not said ("Here is the answer:")."""
+documents answers better, or its own source does; borne out; borne out by nothing; the same,
+while stating numbers, dates or names that no source has; says that it is not there; says
+nothing that the question had not said ("Here is the answer:")."""
 
 _BESIDE = 0.5
 """How much better another sentence answers than the quoted one, in the scores of `extract`."""

@@ -14,7 +14,6 @@ from lumbre.prompting.ledger import Fitted
 from lumbre.prompting.template import template
 from lumbre.words import Language, say
 
-
 _EXTRACTS = 0.15
 """How likely an answer must be there for the documents' own words to be shown in place of a
 model's that say too little. Yes or no in a person's own words, of the example questions, lie
