@@ -18,6 +18,14 @@ from lumbre.words import Language
         ("Cuesta 1.250 euros.", "es", "It is 1,250 euros."),
         ("It takes twelve hours.", "en", "al menos doce horas"),
         ("Председатель — Светлана Игоревна Орлова.", "ru", "избрана Светлана Орлова Игоревна"),
+        ("It is $1,740.50.", "en", "сумма: 1740,5 долларов"),
+        ("Entre 10 y 12 semanas.", "es", "It takes 10-12 weeks."),
+        ("Скидка 5 процентов.", "ru", "Descuento: 5 %, a partir de diez días"),
+        ("It costs 45 euros.", "en", "| Garage | 45 |"),
+        ("The notice is one month.", "en", "con un mes de antelación"),
+        ("It ends on 11/03/2027.", "en", "ends on 11 March 2027"),
+        ("El 5 de mayo.", "es", "5 и 6 мая 2025 года"),
+        ("March 12, 2024.", "en", "12-го марта 2024 г."),
     ],
 )
 def test_the_same_fact_is_found_in_other_words(
@@ -36,6 +44,14 @@ def test_the_same_fact_is_found_in_other_words(
         ("Собрание в среду.", "ru", "Собрание в пятницу."),
         ("It costs 871 euros.", "en", "It costs 870 euros."),
         ("The chair is Mary Poole.", "en", "The chair is Anna Poole."),
+        ("The rent is 870 dollars.", "en", "The rent is 870 euros."),
+        ("La renta es de $870.", "es", "La renta es de 870 €."),
+        ("The fee is 5 euros.", "en", "A fee of 5 percent."),
+        ("Пеня составляет 10 процентов.", "ru", "пеня 5 % через десять дней"),
+        ("Two weeks' notice.", "en", "Two months' notice."),
+        ("One month's notice.", "en", "Two months' notice."),
+        ("It ends on 12 March 2027.", "en", "from 12 March 2024 to 11 March 2027"),
+        ("С 5 мая.", "ru", "с 9 мая по 5 июня"),
     ],
 )
 def test_a_changed_fact_is_missed(sentence: str, language: Language, text: str) -> None:

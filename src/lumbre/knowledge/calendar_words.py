@@ -43,6 +43,14 @@ _NUMERIC = re.compile(r"(?<![\d.])\d{1,2}[./](\d{1,2})[./](?:19|20)\d\d(?!\d)")
 _ISO = re.compile(r"(?<!\d)(?:19|20)\d\d-(\d{2})-\d{2}(?!\d)")
 
 
+def month_of(word: str) -> int | None:
+    """The month a word names, 1 to 12; None where it names none."""
+    name = _NAMED.get(word.lower().replace("ё", "е"), "")
+    if not name.startswith("month") or (word in _MODAL):
+        return None
+    return int(name.removeprefix("month"))
+
+
 def named(text: str) -> frozenset[str]:
     """`month1` to `month12` and `day1` (Monday) to `day7` as the text names them."""
     found = {

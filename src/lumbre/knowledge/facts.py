@@ -7,6 +7,7 @@ how near two sentences are in meaning.
 import re
 
 from lumbre.knowledge.calendar_words import named
+from lumbre.knowledge.measures import days, is_dated_so, is_measured_so, measures
 from lumbre.knowledge.numbers import stated
 from lumbre.knowledge.terms import by_sound, words
 from lumbre.words import Language
@@ -14,6 +15,7 @@ from lumbre.words import Language
 _LETTERS = re.compile(r"[^\W\d_]+")
 _ROOT = 5
 _SHORTEST_NAME = 2
+_TOGETHER = ("measure ", "date ")
 
 
 def facts(sentence: str, language: Language, *, names: bool = True) -> frozenset[str]:
@@ -23,6 +25,8 @@ def facts(sentence: str, language: Language, *, names: bool = True) -> frozenset
     its own way (London, Лондон, Londres).
     """
     found = {f"number {number}" for number in stated(sentence, language)} | named(sentence)
+    found |= {f"measure {number} {unit}" for number, unit in measures(sentence)}
+    found |= {f"date {day} {month} {year}" for day, month, year in days(sentence)}
     if names:
         months = {root_of(word.lower()) for word in _LETTERS.findall(sentence) if named(word)}
         found |= {f"name {root}" for root in names_of(sentence) - months}
@@ -31,12 +35,27 @@ def facts(sentence: str, language: Language, *, names: bool = True) -> frozenset
 
 def having(wanted: frozenset[str], text: str) -> frozenset[str]:
     """Those of the wanted facts that a text states, in any language's way of writing them."""
-    dates = named(text)
-    months = {date.removeprefix("month") for date in dates if date.startswith("month")}
-    found = {f"number {number}" for number in stated(text) | months} | dates
+    found = {f"number {number}" for number in numbers_in(text)} | named(text)
+    found |= {fact for fact in wanted if fact.startswith(_TOGETHER) and _says(fact, text)}
     if any(fact.startswith("name ") for fact in wanted):
         found |= {f"name {root_of(word)}" for word in (*words(text), *letters(text))}
     return wanted & found
+
+
+def _says(fact: str, text: str) -> bool:
+    """Whether a text puts a number and its unit, or a day and its month, together like this."""
+    kind, *parts = fact.split()
+    if kind == "measure":
+        number, unit = parts
+        return is_measured_so(number, unit, text)
+    day, month, year = map(int, parts)
+    return is_dated_so(day, month, year, text)
+
+
+def numbers_in(text: str) -> frozenset[str]:
+    """The numbers a text states, in digits or words of any language, and those of its months."""
+    months = {date.removeprefix("month") for date in named(text) if date.startswith("month")}
+    return stated(text) | months
 
 
 def letters(text: str) -> list[str]:

@@ -145,6 +145,11 @@ def stated(text: str, language: Language | None = None) -> frozenset[str]:
     return written(text) | frozenset(spelt)
 
 
+def value_of(word: str) -> str | None:
+    """The number a small-letter word is, in any language; None where it is none."""
+    return next((table[word] for table in _VALUES.values() if word in table), None)
+
+
 def _plain(number: str) -> str:
     whole, _, part = number.replace(",", ".").partition(".")
     part = part.rstrip("0")

@@ -9,11 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from lumbre.knowledge.facts import names_of, root_of
+from lumbre.knowledge.facts import names_of, numbers_in, root_of
 from lumbre.knowledge.lines import Line
+from lumbre.knowledge.measures import says_another
 from lumbre.knowledge.numbers import stated, written
 from lumbre.knowledge.terms import grams, stems
 from lumbre.knowledge.terms import words as words_of
+from lumbre.knowledge.turned import turned
 from lumbre.words import Language
 
 if TYPE_CHECKING:
@@ -87,15 +89,20 @@ def could_say(claim: Claim, line: Line) -> bool:
 
     The passage states every number of the claim, the line one at least of those that the
     question did not bring; in one language, the passage also has the word the question
-    wants counted ("300 channels" is not borne out by "300 Mbit/s").
+    wants counted ("300 channels" is not borne out by "300 Mbit/s"), and the line does not say
+    the opposite.
     """
     claimed = stated(claim.sentence, claim.language)
-    here = stated(line.text)
-    around = here | stated(line.hit.text)
+    here = numbers_in(line.text)
+    around = here | numbers_in(line.hit.text)
     new = claimed - stated(claim.question)
     if not claimed <= around or (new and not new & here):
         return False
-    return line.hit.language != claim.language or _counts_the_same(claim, line)
+    if says_another(claim.sentence, line.text):
+        return False
+    if line.hit.language != claim.language:
+        return True
+    return _counts_the_same(claim, line) and not turned(claim.sentence, line.text, claim.language)
 
 
 def shared(text: str, language: Language, line: Line) -> float:
