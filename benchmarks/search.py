@@ -27,6 +27,7 @@ from lumbre.core.document import Parsed, Span
 from lumbre.knowledge.index import Index, Piece, Prepared
 from lumbre.knowledge.retrieve import Ask, Found, find
 from lumbre.knowledge.stopwords import stop_words
+from lumbre.knowledge.tally import terms_in
 from lumbre.store import Store
 from lumbre.words import LANGUAGES, Language
 from recording import about, figure, keep
@@ -93,14 +94,18 @@ class Recipe:
                 parts.append(said)
                 at += len(said) + 1
             kept.append((Piece(Span(start, at - 1), unit(about_it)), language))
+        text = " ".join(parts)
         return Prepared(
             path=path,
             sha256=path,
-            parsed=Parsed(" ".join(parts)),
+            parsed=Parsed(text),
             cut="",
             embedding=EMBEDDING,
             passages=tuple(kept),
             sentences=tuple(sentences),
+            terms=tuple(
+                terms_in(text[piece.span.start : piece.span.end], how) for piece, how in kept
+            ),
         )
 
     def question(self, paper: Prepared) -> Question:
@@ -256,7 +261,7 @@ def large(folder: Path, passages: int, questions: int, checked: int) -> list[dic
 
 
 def durable(folder: Path, passages: int) -> dict[str, object]:
-    """Documents of 50 passages, a transaction each."""
+    """Documents of 50 passages, a transaction each; terms are counted during the embedding."""
     papers = list(Recipe(SEED + 1).documents(passages, PASSAGES_A_DOCUMENT))
     index = Index(Store(folder / "durable.db"))
     began, began_s = time.perf_counter(), time.process_time()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import apsw
 
 from lumbre.core.document import Parsed, Span
-from lumbre.knowledge.tally import Kind, tally
+from lumbre.knowledge.tally import Kind, Terms, terms_in
 from lumbre.knowledge.terms import VERSION
 from lumbre.knowledge.wording import WORDS, hashed, packed
 from lumbre.words import Language
@@ -48,6 +48,8 @@ class Prepared:
     embedding: str
     passages: tuple[tuple[Piece, Language], ...]
     sentences: tuple[Piece, ...]
+    terms: tuple[Terms, ...] = ()
+    """Of each passage; none: they are counted when the document is written."""
     likes: Mapping[str, bytes] = field(default_factory=dict)
     """What words are like that no document had before."""
 
@@ -92,13 +94,11 @@ def write(connection: apsw.Connection, prepared: Prepared) -> None:
             )
         ),
     )
-    write_terms(
-        connection,
-        (
-            (number, text[piece.span.start : piece.span.end], language)
-            for number, (piece, language) in enumerate(prepared.passages, start=last + 1)
-        ),
+    terms = prepared.terms or (
+        terms_in(text[piece.span.start : piece.span.end], language)
+        for piece, language in prepared.passages
     )
+    write_terms(connection, enumerate(terms, start=last + 1))
     write_words(connection, document, text)
 
 
@@ -124,18 +124,15 @@ def write_words(connection: apsw.Connection, document: int, text: str) -> None:
     )
 
 
-def write_terms(connection: apsw.Connection, passages: Iterable[tuple[int, str, Language]]) -> None:
-    """The terms of passages that have none yet: id, text, language."""
+def write_terms(connection: apsw.Connection, passages: Iterable[tuple[int, Terms]]) -> None:
+    """The terms of passages, by id, that have none yet."""
     waiting = iter(passages)
     while group := list(islice(waiting, _GROUP)):
         _write_group(connection, group)
 
 
-def _write_group(connection: apsw.Connection, group: list[tuple[int, str, Language]]) -> None:
-    kept = [
-        (number, tally("stems", text, language), tally("grams", text, language))
-        for number, text, language in group
-    ]
+def _write_group(connection: apsw.Connection, group: list[tuple[int, Terms]]) -> None:
+    kept = [(number, terms.stems, terms.grams) for number, terms in group]
     connection.executemany(
         "INSERT INTO passage_terms VALUES (?, ?, ?, ?, ?)",
         (
@@ -203,7 +200,8 @@ def count_again(connection: apsw.Connection) -> None:
             )
         )
         write_terms(
-            connection, ((number, text[start:end], how) for number, start, end, how in rows)
+            connection,
+            ((number, terms_in(text[start:end], how)) for number, start, end, how in rows),
         )
         write_words(connection, document, text)
     connection.execute("UPDATE documents SET mark = random()")

@@ -1,5 +1,6 @@
 """Make a text ready to be searched and quoted: passages and sentences, each with its vector."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
 from lumbre.core.document import Span
@@ -10,6 +11,7 @@ from lumbre.knowledge.reading import ReadFile
 from lumbre.knowledge.sentences import sentences
 from lumbre.knowledge.speaks import Vectorises
 from lumbre.knowledge.split import split
+from lumbre.knowledge.tally import Terms, terms_in
 from lumbre.knowledge.wording import different
 from lumbre.words import Language
 
@@ -39,31 +41,40 @@ async def prepare(
     language = language_of(text, fallback)
     passages = [span for span in split(text, size, overlap) if text[span.start : span.end].strip()]
     spans: list[Span] = [*passages, *sentences(text)]
+    spoken = [(span, language_of(text[span.start : span.end], language)) for span in passages]
     pieces: list[Piece] = []
+    terms: list[Terms] = []
     version = vectors.embedding_version
     for start in range(0, len(spans), _BATCH):
         yield start, len(spans)
         batch = spans[start : start + _BATCH]
-        found = await vectors.embed([text[span.start : span.end] for span in batch])
+        some = spoken[start : start + _BATCH]
+        found, counted = await asyncio.gather(  # the model is another process
+            vectors.embed([text[span.start : span.end] for span in batch]),
+            asyncio.to_thread(_terms, text, some),
+        )
         pieces += [Piece(span, vector) for span, vector in zip(batch, found, strict=True)]
+        terms += counted
     said = [word for word in different(text) if has_likeness(word)]
     known = likes(said, version)
     new = [word for word in said if word not in known]
     signed: dict[str, bytes] = {}
     for start in range(0, len(new), _WORDS_BATCH):
         yield len(spans), len(spans)
-        some = new[start : start + _WORDS_BATCH]
-        signed |= zip(some, signatures(some, await vectors.embed(some)), strict=True)
+        words = new[start : start + _WORDS_BATCH]
+        signed |= zip(words, signatures(words, await vectors.embed(words)), strict=True)
     yield Prepared(
         path=path,
         sha256=read.sha256,
         parsed=read.parsed,
         cut=cut,
         embedding=version,
-        passages=tuple(
-            (piece, language_of(text[piece.span.start : piece.span.end], language))
-            for piece in pieces[: len(passages)]
-        ),
+        passages=tuple((piece, how) for piece, (_, how) in zip(pieces, spoken, strict=False)),
+        terms=tuple(terms),
         sentences=tuple(pieces[len(passages) :]),
         likes=signed,
     )
+
+
+def _terms(text: str, passages: Iterable[tuple[Span, Language]]) -> list[Terms]:
+    return [terms_in(text[span.start : span.end], how) for span, how in passages]

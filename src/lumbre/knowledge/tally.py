@@ -55,6 +55,19 @@ def tally(kind: Kind, text: str, language: Language) -> Tally:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a passage is found by besides its meaning."""
+
+    stems: Tally
+    grams: Tally
+
+
+def terms_in(text: str, language: Language) -> Terms:
+    """The terms of a passage."""
+    return Terms(tally("stems", text, language), tally("grams", text, language))
+
+
 def _capped(times: int) -> int:
     return min(times, _MOST_TIMES)
 
