@@ -1,4 +1,4 @@
-"""An answer that turns its document round is not shown: the document's own words are."""
+"""Nothing that its document does not say is shown as if it did: not turned round, not unmarked."""
 
 from pathlib import Path
 
@@ -50,3 +50,28 @@ def test_what_it_says_is_shown_in_other_words(lease: Index, use: InProcess) -> N
     ):
         _, told = ask(lease, Recites(use, right), question)
         assert (told.origin, told.unsupported) == ("generated", ())
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("The rent is 870 euros. Garage: 999.", "The rent is 870 euros. [1] Garage: 999. [?]"),
+        ("The rent is 870 euros. Yes.", "The rent is 870 euros. [1]"),
+        ("The rent is 870 euros [?]. Yes. The documents do not say more.", None),
+        ("Yes, exactly. The rent is 870 euros.", "Yes, exactly. The rent is 870 euros. [1]"),
+    ],
+)
+def test_every_sentence_has_its_mark(
+    lease: Index, use: InProcess, said: str, shown: str | None
+) -> None:
+    _, told = ask(lease, Recites(use, said), "How much is the rent?")
+    assert told.text == (shown or "The rent is 870 euros. [1]")
+    assert told.text.count("[?]") == len(told.unsupported)
+
+
+@pytest.mark.parametrize("lead", ["9999 euros.", "Anna Smith.", "The painter Anna."])
+def test_what_is_said_before_a_true_sentence_is_checked_too(
+    lease: Index, use: InProcess, lead: str
+) -> None:
+    _, told = ask(lease, Recites(use, f"{lead} The rent is 870 euros."), "How much is the rent?")
+    assert lead not in told.text or f"{lead} [?]" in told.text

@@ -18,6 +18,7 @@ ANSWERS = st.lists(
             " [1]",
             "Да!",
             "[12, 3]",
+            "[?]",
         ]
     )
 ).map("".join)
@@ -46,9 +47,33 @@ def test_a_sentence_is_told_right_after_its_last_letter_was_shown() -> None:
 
 
 def test_marks_of_the_models_own_are_taken_out() -> None:
-    steps = heard("Son 870 euros [1]. Según [2, 3] el contrato [sic] sí.", list(range(60)))
-    shown = "".join(step.text for step in steps if isinstance(step, Show))
-    assert shown == "Son 870 euros. Según el contrato [sic] sí."
+    for cuts in (list(range(80)), []):
+        steps = heard("Son 870 [[1]2] euros [1]. Según [2, 3] el contrato [?][sic] sí.", cuts)
+        shown = "".join(step.text for step in steps if isinstance(step, Show))
+        assert shown == "Son 870 euros. Según el contrato[sic] sí."
+
+
+@given(ANSWERS, st.lists(st.integers(0, 120)))
+def test_a_whole_sentence_is_told_as_soon_as_it_is_shown(text: str, cuts: list[int]) -> None:
+    utterance = Utterance(whole=True)
+    edges = [0, *sorted({min(cut, len(text)) for cut in cuts}), len(text)]
+    steps = [step for a, b in pairwise(edges) for step in utterance.feed(text[a:b])]
+    shown = ""
+    for step in steps + utterance.finish():
+        if isinstance(step, Show):
+            shown += step.text
+        else:
+            assert shown.endswith(step.sentence)
+            shown = ""
+    assert shown == ""
+
+
+def test_a_sentence_longer_than_any_is_cut_where_it_is_told() -> None:
+    utterance = Utterance(whole=True)
+    text = "The deposit is paid, " + "and it is returned to Anna Petrova, " * 20 + "and so on."
+    steps = [step for letter in text for step in utterance.feed(letter)] + utterance.finish()
+    assert "".join(step.text for step in steps if isinstance(step, Show)) == text
+    assert all(step.text.endswith((",", ".")) for step in steps if isinstance(step, Show))
 
 
 @example("uno [1]\n [1]- dos", [12])

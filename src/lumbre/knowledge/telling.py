@@ -36,8 +36,13 @@ _PREAMBLE = re.compile(
 )
 _WORSE = ("contradicts", "beside")
 """Of the first sentence: the document's own words are the better answer, so it ends here."""
-_BARE = re.compile(r"^\W*\w+(?:\W+\w+)?\W*$")
-"""One or two words: "Sí.", "Да.", "Yes, exactly." They go with the sentence after them."""
+_SURE = (
+    r"(?:yes|no|not|right|exactly|correct|correctly|true|indeed|certainly|of|course|so|"
+    r"s[ií]|as[ií]|es|claro|exacto|exactamente|correcto|efectivamente|cierto|desde|luego|"
+    r"да|нет|не|верно|точно|именно|конечно|правильно|так|это)"
+)
+_BARE = re.compile(rf"^\W*{_SURE}(?:\W+{_SURE}){{0,2}}\W*$", re.IGNORECASE)
+"""Yes or no and no more: "Sí.", "Да.", "Yes, exactly." It goes with the sentence after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +91,7 @@ class Telling:
         self, request: ChatRequest, model: str, refusals: Sequence[str], clock: Callable[[], float]
     ) -> AsyncGenerator[str | PromptProgress]:
         """How far the prompt is read, then the text to show. None of it where nothing stands."""
-        told, utterance = self.told, Utterance()
+        told, utterance = self.told, Utterance(whole=self._checks)
         sentinel = Sentinel(refusals if self._checks else ())
         sent_s = clock()
         text = lead = ""
@@ -103,8 +108,8 @@ class Telling:
                         lead, text = text if begun else text.lstrip(), ""
                         continue
                     elif self._checks:
-                        text = lead + await self._checked(text, step.sentence)
-                        lead = ""
+                        checked = await self._checked(text, step.sentence)
+                        text, lead = checked and lead + checked, ""
                     if not self._checks or not isinstance(step, Show):
                         self._held += text if begun else text.lstrip()
                         text = ""
@@ -114,8 +119,6 @@ class Telling:
                     self._held = ""
                 if not told.shown and any(found in _WORSE for _, found in told.verdicts[-1:]):
                     break
-        if lead and told.shown:
-            yield lead
         told.refused = sentinel.refused
         told.marks_removed = utterance.marks_removed
         told.timing["generate_s"] = clock() - sent_s

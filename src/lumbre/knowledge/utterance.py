@@ -1,6 +1,6 @@
 """Turn a stream of an answer's pieces into text to show and sentences to check.
 
-The model's own [n] marks are taken out. White space after a sentence is kept back until
+The model's own [n] and [?] are taken out. White space after a sentence is kept back until
 the next one begins, so that a checked mark can be put right after the sentence.
 """
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 from lumbre.knowledge.sentences import sentences
 
-_MARK = re.compile(r"[ \t]*\[\s*\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*\s*\]")
-_MAY_BECOME_MARK = re.compile(r"\s+$|[ \t]*\[[\s\d,;–-]{0,16}$")
+_MARK = re.compile(r"[ \t]*\[\s*(?:\?|\d{1,3}(?:\s*[,;–-]\s*\d{1,3})*)\s*\]")
+_MAY_BECOME_MARK = re.compile(r"\s+$|[ \t]*(?:\[[\s\d,;?–-]{0,16})+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,9 @@ class Said:
 class Utterance:
     """One answer as it comes."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, whole: bool = False) -> None:
+        """`whole`: sentences are shown when they are complete, not as they come."""
+        self._whole = whole
         self._coming = ""
         """Not yet looked through for marks."""
         self._open = ""
@@ -56,7 +58,7 @@ class Utterance:
             self._open = self._open[first.end :]
             self._shown = max(0, self._shown - first.end)
         # what follows the last word may be the beginning of a list mark or a rule
-        return steps + (self._show(spans[-1].end) if spans else [])
+        return steps + (self._show(spans[-1].end) if spans and not self._whole else [])
 
     def finish(self) -> list[Show | Said]:
         """The last sentence."""
@@ -69,9 +71,11 @@ class Utterance:
         return [*steps, Said(last)] if last else steps
 
     def _without_marks(self, text: str) -> str:
-        rest, count = _MARK.subn("", text)
-        self.marks_removed += count
-        return rest
+        count = 1
+        while count:  # what is left of "[[1]2]" is one again
+            text, count = _MARK.subn("", text)
+            self.marks_removed += count
+        return text
 
     def _show(self, until: int) -> list[Show | Said]:
         text = self._open[self._shown : until]
