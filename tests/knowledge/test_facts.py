@@ -24,6 +24,7 @@ from lumbre.words import Language
         ("It costs 45 euros.", "en", "| Garage | 45 |"),
         ("The notice is one month.", "en", "con un mes de antelación"),
         ("It ends on 11/03/2027.", "en", "ends on 11 March 2027"),
+        ("Son dos mil quinientos euros.", "es", "2 500 €"),
         ("El 5 de mayo.", "es", "5 и 6 мая 2025 года"),
         ("March 12, 2024.", "en", "12-го марта 2024 г."),
     ],
@@ -51,6 +52,8 @@ def test_the_same_fact_is_found_in_other_words(
         ("Two weeks' notice.", "en", "Two months' notice."),
         ("One month's notice.", "en", "Two months' notice."),
         ("It ends on 12 March 2027.", "en", "from 12 March 2024 to 11 March 2027"),
+        ("Son dos mil euros.", "es", "dos mil quinientos euros"),
+        ("Это 40 рублей.", "ru", "сорок тысяч рублей"),
         ("С 5 мая.", "ru", "с 9 мая по 5 июня"),
     ],
 )

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumbre.knowledge.numbers import stated, written
+from lumbre.words import Language
 
 
 @pytest.mark.parametrize(
@@ -39,6 +40,29 @@ def test_written_numbers_have_one_spelling(text: str, numbers: set[str]) -> None
 )
 def test_numbers_in_words_are_stated_too(text: str, number: str) -> None:
     assert number in stated(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "numbers"),
+    [
+        ("dos mil quinientos euros", "es", {"2500"}),
+        ("mil novecientos noventa y ocho", "es", {"1998"}),
+        ("diez mil millones", "es", {"10000000000"}),
+        ("10.000 millones", "es", {"10000000000"}),
+        ("un piso, dos baños y tres llaves", "es", {"2", "3"}),
+        ("two thousand five hundred and six", "en", {"2506"}),
+        ("twenty-one or thirty", "en", {"21", "30"}),
+        ("from two to four hundred", "en", {"2", "400"}),
+        ("2.5 million", "en", {"2500000"}),
+        ("сорок тысяч рублей", "ru", {"40000"}),
+        ("пять и шесть", "ru", {"5", "6"}),
+        ("в тридцати пяти домах", "ru", {"35"}),
+        ("40 тыс. человек", "ru", {"40000"}),
+        ("5 cien", "es", {"5", "100"}),
+    ],
+)
+def test_a_number_of_several_words_is_one(text: str, language: Language, numbers: set[str]) -> None:
+    assert stated(text, language) == numbers
 
 
 @given(st.integers(0, 10**9))

@@ -25,7 +25,7 @@ def facts(sentence: str, language: Language, *, names: bool = True) -> frozenset
     its own way (London, Лондон, Londres).
     """
     found = {f"number {number}" for number in stated(sentence, language)} | named(sentence)
-    found |= {f"measure {number} {unit}" for number, unit in measures(sentence)}
+    found |= {f"measure {number} {unit}" for number, unit in measures(sentence, language)}
     found |= {f"date {day} {month} {year}" for day, month, year in days(sentence)}
     if names:
         months = {root_of(word.lower()) for word in _LETTERS.findall(sentence) if named(word)}

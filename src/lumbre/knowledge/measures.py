@@ -5,9 +5,12 @@ by comparing these.
 """
 
 import re
+from functools import lru_cache
 
 from lumbre.knowledge.calendar_words import month_of, named
-from lumbre.knowledge.numbers import stated, value_of
+from lumbre.knowledge.numbers import stated, written
+from lumbre.knowledge.spelt import figures
+from lumbre.words import LANGUAGES, Language
 
 _UNITS = {
     word: unit
@@ -47,7 +50,8 @@ _ONES = frozenset(
 )
 _NUMBER = r"\d+(?:[.,\u00a0\u202f ]\d{3}(?!\d))*(?:[.,]\d+)?"
 _PIECE = re.compile(rf"(?P<number>{_NUMBER})|(?P<word>[^\W\d_]+)|(?P<sign>[€$£₽%])|(?P<other>\S)")
-_BETWEEN = frozenset(["to", "or", "and", "a", "o", "y", "и", "или", "до", "-", "–", "—"])
+_WORDS_BETWEEN = frozenset("to or and a o y и или до".split())  # noqa: SIM905
+_BETWEEN = _WORDS_BETWEEN | {"-", "–", "—"}
 """Two numbers with one of these between them share the unit of the second."""
 _OF = frozenset(["de", "del", "of", ","])
 _ORDINAL = re.compile(r"(?<=\d)-?(?:st|nd|rd|th|º|го|е|ое)\b", re.IGNORECASE)
@@ -57,13 +61,20 @@ _ISO = re.compile(r"(?<!\d)((?:19|20)\d\d)-(\d{2})-(\d{2})(?!\d)")
 _YEAR = re.compile(r"(?:19|20)\d\d")
 
 
-def measures(text: str) -> frozenset[tuple[str, str]]:
+def measures(text: str, language: Language) -> frozenset[tuple[str, str]]:
     """(number, unit) for each number of a text that has a unit right beside it."""
-    return _measures(text)[0]
+    return _measures(figures(text, language))[0]
+
+
+@lru_cache(maxsize=512)
+def _in_any_language(text: str) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
+    """The same whatever the language, and the units that stand somewhere without a number."""
+    every = [_measures(figures(text, language)) for language in LANGUAGES]
+    known = frozenset[tuple[str, str]]().union(*(known for known, _ in every))
+    return known, frozenset[str].intersection(*(alone for _, alone in every))
 
 
 def _measures(text: str) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
-    """The same, and the units that stand somewhere without a number."""
     alone: set[str] = set()
     pieces = list(_PIECE.finditer(text.lower()))
     found: set[tuple[str, str]] = set()
@@ -79,8 +90,10 @@ def _measures(text: str) -> tuple[frozenset[tuple[str, str]], frozenset[str]]:
                 shares = waiting and before in _BETWEEN
                 waiting = [*waiting, number] if shares else [number]
         elif unit := _UNITS.get(piece.group()):
-            found |= {(number, unit) for number in waiting}
-            if not waiting:
+            beside = pieces[at - 1].group() not in _WORDS_BETWEEN if at else False
+            if waiting and beside:
+                found |= {(number, unit) for number in waiting}
+            else:
                 alone.add(unit)
             waiting = []
         elif piece.group() not in _BETWEEN:
@@ -93,7 +106,7 @@ def is_measured_so(number: str, unit: str, text: str) -> bool:
 
     "One month" is also "a month"; beside nothing but "two months" it is not.
     """
-    known, alone = _measures(text)
+    known, alone = _in_any_language(text)
     if (number, unit) in known:
         return True
     if number == _ONE and unit in alone:
@@ -101,12 +114,12 @@ def is_measured_so(number: str, unit: str, text: str) -> bool:
     return number in stated(text) and all(number != other for other, _ in known)
 
 
-def says_another(claim: str, text: str) -> bool:
+def says_another(claim: str, language: Language, text: str) -> bool:
     """Whether a claim has one of something of which a text has some other number alone."""
-    ones = {unit for number, unit in measures(claim) if number == _ONE}
+    ones = {unit for number, unit in measures(claim, language) if number == _ONE}
     if not ones:
         return False
-    known, alone = _measures(text)
+    known, alone = _in_any_language(text)
     counted = {unit for _, unit in known} - {unit for number, unit in known if number == _ONE}
     return bool((ones & counted) - alone)
 
@@ -160,6 +173,4 @@ def _is_day(words: list[str]) -> bool:
 def _number(piece: re.Match[str]) -> str | None:
     if piece["word"] in _ONES:
         return _ONE
-    if piece["number"]:
-        return next(iter(stated(piece["number"])), None)
-    return value_of(piece["word"]) if piece["word"] else None
+    return next(iter(written(piece["number"])), None) if piece["number"] else None

@@ -98,7 +98,7 @@ def could_say(claim: Claim, line: Line) -> bool:
     new = claimed - stated(claim.question)
     if not claimed <= around or (new and not new & here):
         return False
-    if says_another(claim.sentence, line.text):
+    if says_another(claim.sentence, claim.language, line.text):
         return False
     if line.hit.language != claim.language:
         return True
