@@ -18,8 +18,9 @@ a logistic rule, in the question's language and in another. Source: benchmarks/r
 the XQuAD dev half, answers there and taken away with their paragraph or their article."""
 
 OUTRIGHT = 0.08
-"""Below it nothing that was found has to do with the question: one in a hundred answers is
-lost, of questions whose article is away four of five are refused."""
+"""Below it nothing that was found has to do with the question. In one language four answers of
+a thousand are lost, and of questions whose article is away seven in ten are told; across two
+none is lost and one in ten told."""
 BALANCED = 0.45
 """Above it the answer is there more likely than not, where half of all questions have one."""
 
