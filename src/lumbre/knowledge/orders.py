@@ -26,7 +26,7 @@ _RULES = (
     r"инструкци\w+|указани\w+|правил\w*|промпт\w*|контекст\w*)"
 )
 _BEGIN = (
-    r"(?:(?:^|[.,;:!?—–»”\"(\[|>-])\W*|\b(?:and|then|please|now|just|must|should|to|y|ahora|"
+    r"(?:(?:^|[.,;:!?—–»”\"(\[|>-])\W{0,5}|\b(?:and|then|please|now|just|must|should|to|y|ahora|"
     r"por favor|debes?|и|а|теперь|пожалуйста|долж\w+)\s+)"
 )
 """What stands before a verb that orders: nothing, a mark, "please", "you must"."""
@@ -113,6 +113,13 @@ _PATTERNS = (
     rf"{_BEGIN}(?:responde|responda|contesta|conteste|reply|answer|respond|say|di)\b.{{0,40}}"
     r"\b(?:a todo|to everything|to anything)\b",
     rf"{_BEGIN}отвечай (?:всегда|только|на всё|словом|одним)\b",
+    rf"\b(?:your|tu|твоя|ваша) (?:only |única )?(?:task|job|goal|tarea|misión|задача|цель)\b"
+    rf".{{0,20}}"
+    rf"\b(?:output|say|print|repl[yi]|respond|decir|responder|вывести|сказать|отвечать)\b"
+    rf".{{0,20}}{_LITERAL}",
+    rf"{_BEGIN}{_PUT} (?:with |by saying |con |с )?"
+    r"(?:the (?:word|phrase)|la (?:palabra|frase)|слов\w+|фраз\w+) (?-i:[A-ZА-ЯЁÑ]{3,}[\w-]*)",
+    rf"\btranslate {_EVERY}",
     # every answer is to hold something
     rf"\b{_PUT}.{{0,60}}\b(?:in|en|в|into|to|a|к)\s+{_EVERY}",
     rf"\b{_PUT}.{{0,30}}{_EVERY}.{{0,20}}\b(?:with|con|by saying|словом|фразой)\b",

@@ -12,6 +12,8 @@ from lumbre.words import Language
 
 _SAME = 0.8
 """Of the claim's words: with fewer in common the two may well tell of different things."""
+_MOST_CLAUSES = 6
+"""Read as one; a claim is rarely spread over more."""
 
 _LEAD = re.compile(r"^\W*(?:yes|no|sí|да|нет)\s*[,.;:!—–-]\s*", re.IGNORECASE)
 _CONTRAST = re.compile(r",\s*(?:not|no|не)\s+[\w ]{1,20}(?=[,.;!]|$)", re.IGNORECASE)
@@ -60,7 +62,7 @@ def turned(claim: str, text: str, language: Language) -> bool:
     runs = [
         " , ".join(clauses[first : last + 1])
         for first in range(len(clauses))
-        for last in range(first, len(clauses))
+        for last in range(first, min(first + _MOST_CLAUSES, len(clauses)))
     ]
     shared = [(len(wanted & _terms(run, language)), -len(run), run) for run in runs]
     common, _, nearest = max(shared, default=(0, 0, ""))
