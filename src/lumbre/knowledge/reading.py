@@ -134,7 +134,9 @@ class Reader:
         settings = {
             "parsers": self._package,
             "memory_bytes": self.limits.memory_bytes,
-            "bounds": asdict(Bounds(self.limits.pages, self.limits.file_bytes, self.limits.characters)),
+            "bounds": asdict(
+                Bounds(self.limits.pages, self.limits.file_bytes, self.limits.characters)
+            ),
         }
         child.stdin.write(json.dumps(settings).encode() + b"\n")
         return child
