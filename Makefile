@@ -41,7 +41,7 @@ check: setup
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
-	@$(BIN)/python -m pytest -q tests/architecture tests/docs
+	@$(BIN)/python -m pytest -q -m "not slow" tests/architecture tests/docs
 
 docs: setup
 	@$(BIN)/python docs/generate.py
