@@ -34,6 +34,14 @@ class WorkerSettings:
     cache_ram_mib: int = 0
     """Prompt cache outside the slots, MiB; the engine's own default is 8 GiB."""
     kv_type: KvType = "f16"
+    gpu_layers: int = 0
+    """On cards, counted from the first and with the output as one more; the rest on the CPU."""
+    devices: tuple[str, ...] = ()
+    """The cards in use, in the order they are filled: gpu0, gpu1 ..."""
+    tensor_split: tuple[int, ...] = ()
+    """Layers on each of `devices`."""
+    expert_layers_on_cpu: int = 0
+    """The first so many layers keep their experts in main memory."""
     batch_tokens: int = 64
     """Prompt tokens read between two looks at whether the caller is still there. On a CPU a
     larger batch reads no faster (64 to 512: within 5 %) and costs memory."""

@@ -178,6 +178,19 @@ class Tensor:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LayerCache:
+    """What one layer keeps of a talk. All zero: it keeps nothing, or shares another's."""
+
+    key_width: int
+    """Numbers kept as keys for each token."""
+    value_width: int
+    window_tokens: int = 0
+    """It looks back this far only; 0: to the beginning."""
+    state_bytes: int = 0
+    """Of a recurrent layer: per sequence, however long it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The numbers a weights file's header gives, read and never guessed."""
@@ -200,6 +213,12 @@ class Facts:
     file_bytes: int
     kv_heads_by_layer: tuple[int, ...] = ()
     """Where layers differ; `kv_heads` is then the largest. Empty where all are alike."""
+    caches: tuple[LayerCache, ...] = ()
+    """One for each layer: grouped, sliding, latent and recurrent attention told apart."""
+    experts: int = 0
+    """In each layer with experts; 0: a dense model."""
+    experts_used: int = 0
+    """Of them, by one token."""
 
     @property
     def tensors_bytes(self) -> int:
