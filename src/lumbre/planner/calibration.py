@@ -1,0 +1,65 @@
+"""Learn from every worker that was measured what the next of its kind will hold. Pure.
+
+A worker is weights, copies, cache and compute buffers, which the engine says exactly, and a
+constant: code, vocabulary, buffers of libraries. The constant is what differs between
+machines and engine builds, so it is what a measurement corrects.
+"""
+
+from lumbre.core.plan import Choice, Footprint
+from lumbre.planner.footprint import slots_bytes
+from lumbre.planner.records import Calibration
+from lumbre.planner.wish import Wish
+
+_SPREAD_BYTES = 3 * 2**20
+"""How far workers of one kind differ, whatever their context. Source: benchmarks/memory.py, the
+cells of one model, load mode and extra buffers."""
+_LEAST_BYTES = 8 * 2**20
+"""A process of ours that holds less beside its buffers was not seen whole."""
+
+
+def worker_key(sha256: str, wish: Wish, choice: Choice, *, build: str, device: str) -> str:
+    """Whose constant is the same: model and quant (its bytes), engine build, load mode, device."""
+    extra = "extra" if choice.extra_buffers else "plain"
+    use = "embeds" if wish.embeds else "chats"
+    return f"{sha256[:32]}/{build}/{choice.load_mode}/{extra}/{use}/{device}"
+
+
+def learned(
+    known: Calibration | None,
+    wish: Wish,
+    choice: Choice,
+    buffers: Footprint,
+    *,
+    planned_bytes: int,
+    beside_bytes: int,
+    is_full: bool,
+) -> Calibration | None:
+    """What a measurement adds to what is known; None where it cannot be believed.
+
+    `buffers` is what the engine says of this worker; `beside_bytes` is what the process
+    holds without the pages of its mapped weights, which others may share and the system
+    may drop.
+    """
+    assert wish.facts is not None
+    mapped_bytes = buffers.weights_bytes if choice.load_mode == "mmap" else 0
+    standing_bytes = buffers.total_bytes - buffers.overhead_bytes
+    measured_bytes = beside_bytes + mapped_bytes
+    constant_bytes = measured_bytes - standing_bytes - slots_bytes(wish.facts, choice.slots)
+    constant_bytes -= wish.cache_ram_mib * 2**20
+    if constant_bytes < _LEAST_BYTES:
+        return None
+    loads = known.loads + 1 if known else 1
+    if known and (known.is_full, known.constant_bytes) >= (is_full, constant_bytes):
+        constant_bytes, is_full = known.constant_bytes, known.is_full
+    return Calibration(constant_bytes, is_full, planned_bytes, measured_bytes, loads)
+
+
+def overhead_bytes(known: Calibration, wish: Wish, choice: Choice, compute_bytes: int) -> int:
+    """What stands beside the buffers, from what was measured.
+
+    Seen only after its load, a worker may not yet have touched all of its compute buffers.
+    """
+    assert wish.facts is not None
+    untouched_bytes = 0 if known.is_full else compute_bytes
+    varying_bytes = slots_bytes(wish.facts, choice.slots) + wish.cache_ram_mib * 2**20
+    return known.constant_bytes + varying_bytes + untouched_bytes + _SPREAD_BYTES

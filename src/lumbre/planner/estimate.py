@@ -1,0 +1,117 @@
+"""The best figure there is for a worker's bytes: measured, else asked of the engine, else computed.
+
+Until a worker of the same kind has been measured, the larger of the engine's dry run and
+the formula counts: a plan that claims too little is worth nothing.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from lumbre.core.machine import CPU, Host
+from lumbre.core.plan import Basis, Choice, Footprint, Placement
+from lumbre.planner import calibration
+from lumbre.planner.footprint import batch_tokens, copied_bytes, formula, overhead_bytes
+from lumbre.planner.oracle import Buffers, Oracle, Shape
+from lumbre.planner.records import Calibration, Records
+from lumbre.planner.wish import Wish
+
+Estimate = Callable[[Wish, Choice, Host], tuple[tuple[Placement, ...], Basis]]
+
+
+@dataclass(frozen=True, slots=True)
+class Here:
+    """A model whose weights are on this machine."""
+
+    path: Path
+    sha256: str
+
+
+class Estimator:
+    """Figures for one machine and engine build; an `Estimate`."""
+
+    def __init__(
+        self, records: Records, oracle: Oracle | None, here: Mapping[str, Here], build: str
+    ) -> None:
+        self._records = records
+        self._oracle = oracle
+        self._here = here
+        self._build = build
+        self._buffers: dict[tuple[str, Shape], Buffers | None] = {}
+        self._calibrations: dict[str, Calibration | None] = {}
+
+    def __call__(
+        self, wish: Wish, choice: Choice, host: Host
+    ) -> tuple[tuple[Placement, ...], Basis]:
+        """Bytes by device, main memory first, and what they stand on."""
+        computed = formula(wish, choice, host)
+        asked = self.asked(wish, choice, host)
+        if asked is None:
+            return computed, "formula"
+        known = self._known(wish, choice)
+        layers = computed[0].layers
+        if known is not None:
+            standing = calibration.overhead_bytes(known, wish, choice, asked.compute_bytes)
+            standing += wish.beside_bytes
+            return (Placement(CPU, layers, replace(asked, overhead_bytes=standing)),), "calibrated"
+        larger = max(computed[0].footprint, asked, key=lambda footprint: footprint.total_bytes)
+        return (Placement(CPU, layers, larger),), "oracle"
+
+    def asked(self, wish: Wish, choice: Choice, host: Host) -> Footprint | None:
+        """The engine's own figures, with the copies it leaves out and our constant."""
+        here = self._here.get(wish.id)
+        if wish.facts is None or here is None or choice.layers or host.is_described:
+            return None
+        shape = Shape(
+            context_tokens=choice.context_tokens,
+            slots=choice.slots,
+            batch_tokens=batch_tokens(wish, choice),
+            kv_type=choice.kv_type,
+            embeds=wish.embeds,
+        )
+        key = (wish.id, shape)
+        if key not in self._buffers:
+            found = self._oracle.buffers(here.path, shape) if self._oracle else None
+            self._buffers[key] = found
+        buffers = self._buffers[key]
+        if buffers is None:
+            return None
+        return Footprint(
+            weights_bytes=buffers.weights_bytes,
+            repack_bytes=copied_bytes(wish.facts, choice, host.architecture),
+            kv_bytes=buffers.kv_bytes,
+            compute_bytes=buffers.compute_bytes,
+            overhead_bytes=overhead_bytes(wish, choice) + wish.beside_bytes,
+        )
+
+    def learn(
+        self, wish: Wish, choice: Choice, host: Host, *, beside_bytes: int, is_full: bool
+    ) -> None:
+        """Correct the constant of workers like this one by what one was seen to hold."""
+        asked, here = self.asked(wish, choice, host), self._here.get(wish.id)
+        if asked is None or here is None or wish.beside_bytes:
+            return
+        key = self._key(wish, choice, here)
+        ((planned,), _) = self(wish, choice, host)
+        found = calibration.learned(
+            self._records.calibration(key),
+            wish,
+            choice,
+            asked,
+            planned_bytes=planned.footprint.total_bytes,
+            beside_bytes=beside_bytes,
+            is_full=is_full,
+        )
+        if found is not None:
+            self._records.keep_calibration(key, wish.id, found)
+            self._calibrations[key] = found
+
+    def _known(self, wish: Wish, choice: Choice) -> Calibration | None:
+        here = self._here[wish.id]
+        key = self._key(wish, choice, here)
+        if key not in self._calibrations:
+            self._calibrations[key] = self._records.calibration(key)
+        return self._calibrations[key]
+
+    def _key(self, wish: Wish, choice: Choice, here: Here) -> str:
+        return calibration.worker_key(here.sha256, wish, choice, build=self._build, device=CPU)

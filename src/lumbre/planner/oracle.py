@@ -1,0 +1,146 @@
+"""Ask the engine itself what a model would take, and remember its answers.
+
+The dry run is a throw-away process (`lumbre.workers.dry_run`): a header that makes the
+engine abort ends that process and nothing else, and then there is no answer.
+"""
+
+import json
+import select
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from lumbre.core.backend import KvType
+from lumbre.planner.records import Records, file_key
+from lumbre.workers.environment import inherited
+
+_PATIENCE_S = 30.0
+_QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "GGML_NO_BACKTRACE": "1", "HF_HUB_OFFLINE": "1"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """What of a worker's settings the engine's buffers depend on."""
+
+    context_tokens: int
+    slots: int
+    batch_tokens: int
+    kv_type: KvType
+    embeds: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Buffers:
+    """Bytes the engine would allocate in main memory."""
+
+    weights_bytes: int
+    """Every tensor in the form of the file, repacked copies left out."""
+    kv_bytes: int
+    compute_bytes: int
+
+
+class Oracle:
+    """The engine's dry run, started when first asked; close it, or use it in a `with`."""
+
+    def __init__(self, records: Records, build: str) -> None:
+        self._records = records
+        self._build = build
+        self._child: subprocess.Popen[str] | None = None
+        self._is_usable = True
+        self.asked = 0
+        """Questions that were not answered from memory."""
+
+    def __enter__(self) -> "Oracle":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def buffers(self, path: Path, shape: Shape) -> Buffers | None:
+        """What a worker on the CPU would allocate; None where the engine cannot say."""
+        try:
+            file = file_key(path)
+        except OSError:
+            return None
+        text = f"{shape.context_tokens}/{shape.slots}/{shape.batch_tokens}/{shape.kv_type}"
+        text += "/embeds" if shape.embeds else ""
+        known = self._records.dry_run(file, self._build, text)
+        if known is None:
+            known = self._ask(path, shape)
+            if self._is_usable:
+                self._records.keep_dry_run(file, self._build, text, known or {})
+        devices = known.get("devices") if known else None
+        if not devices:
+            return None
+        host = devices[-1]
+        return Buffers(host["weights_bytes"], host["kv_bytes"], host["compute_bytes"])
+
+    def close(self) -> None:
+        """End the process; it may be asked again and is then started anew."""
+        if self._child is not None:
+            for stream in (self._child.stdin, self._child.stdout):
+                if stream is not None:
+                    with suppress(OSError):
+                        stream.close()
+            self._child.kill()
+            self._child.wait()
+            self._child = None
+
+    def _ask(self, path: Path, shape: Shape) -> dict[str, Any] | None:
+        if not self._is_usable:
+            return None
+        self.asked += 1
+        order = {
+            "path": str(path),
+            "gpu_layers": 0,
+            "tensor_split": [],
+            "context_tokens": shape.context_tokens,
+            "slots": shape.slots,
+            "batch_tokens": shape.batch_tokens,
+            "kv_type": shape.kv_type,
+            "embeds": shape.embeds,
+            "threads": 1,
+        }
+        answer = self._exchange(json.dumps(order))
+        if answer is None:
+            self.close()  # it aborted or hangs: the next question gets a new one
+            return None
+        if "unusable" in answer:
+            self._is_usable = False
+            self.close()
+            return None
+        return answer
+
+    def _exchange(self, line: str) -> dict[str, Any] | None:
+        child = self._child = self._child or _start()
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            child.stdin.write(line + "\n")
+            child.stdin.flush()
+            ready, _, _ = select.select([child.stdout], [], [], _PATIENCE_S)
+            told = child.stdout.readline() if ready else ""
+        except (BrokenPipeError, ValueError):
+            return None
+        return dict(json.loads(told)) if told else None
+
+
+def _start() -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-P", "-m", "lumbre.workers.dry_run"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        env=inherited(_QUIET),
+        start_new_session=True,
+    )
