@@ -1,5 +1,6 @@
 """Real workers on real weights, started for one test and seen gone after it."""
 
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -21,6 +22,25 @@ def chatter() -> Manifest:
         id="smollm2", family="smollm2", role="micro", format="gguf",
         capabilities=("chat",), revision="1", path="smollm2.gguf",
     )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def llama_server() -> str:
+    """A llama-server program: a build of llama.cpp that is not ours."""
+    program = os.environ.get("LUMBRE_TEST_LLAMA_SERVER")
+    if not program:
+        pytest.skip("LUMBRE_TEST_LLAMA_SERVER is not set: no llama-server at hand")
+    return program
+
+
+@pytest.fixture(scope="session")
+def served_chatter(chatter: Manifest, llama_server: str) -> Manifest:
+    return replace(chatter, id="smollm2-served", adapter="llama_server")
+
+
+@pytest.fixture(scope="session")
+def served_embedder(gguf_embedder: Manifest, llama_server: str) -> Manifest:
+    return replace(gguf_embedder, id="smollm2-embed-served", adapter="llama_server")
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +85,10 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Running:
     ) -> AsyncIterator[tuple[Worker, Any]]:
         nonlocal count
         count += 1
-        wish = WorkerSettings(**{"context_tokens": 512, **settings})
+        usual: dict[str, Any] = {"context_tokens": 512}
+        if manifest.engine == "llama_server":
+            usual["engine_path"] = os.environ["LUMBRE_TEST_LLAMA_SERVER"]
+        wish = WorkerSettings(**{**usual, **settings})
         backend = backends.find(manifest.engine)
         launch = backend.launch(manifest, {"weights": weights}, wish, new_key())
         if engine_options:

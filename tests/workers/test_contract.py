@@ -20,6 +20,7 @@ from lumbre.core.errors import PromptTooLong, WorkerFailed
 from lumbre.core.generation import ChatRequest
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
+from lumbre.hardware.usage import family
 from lumbre.pool.worker import Worker, new_key
 from tests.workers.running import Running
 
@@ -40,7 +41,11 @@ def backend(request: pytest.FixtureRequest) -> Iterator[Backend]:
 @pytest.fixture(scope="module")
 def example(backend: Backend, request: pytest.FixtureRequest) -> Example:
     """A new backend brings its row; without one its contract is not held and this fails."""
-    rows = {"llama_cpp": ("chatter", "smollm2"), "encoder": ("use", "use_weights")}
+    rows = {
+        "llama_cpp": ("chatter", "smollm2"),
+        "llama_server": ("served_chatter", "smollm2"),
+        "encoder": ("use", "use_weights"),
+    }
     manifest, weights = rows[backend.name]
     return Example(request.getfixturevalue(manifest), request.getfixturevalue(weights))
 
@@ -113,7 +118,11 @@ def test_only_who_has_the_key_is_served_and_only_on_this_machine(
 
     async def story() -> None:
         async with running(example.manifest, example.weights) as (worker, _):
-            connections = psutil.Process(worker.pid).net_connections()
+            connections = [
+                connection
+                for pid in family(worker.pid)
+                for connection in psutil.Process(pid).net_connections()
+            ]
             listening = [c.laddr.ip for c in connections if c.status == psutil.CONN_LISTEN]
             assert listening == ["127.0.0.1"]
             url = worker.url + "/props"

@@ -6,6 +6,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
+from lumbre.backends import cards
 from lumbre.backends.served import Served
 from lumbre.backends.wire import Wire
 from lumbre.core.backend import Engine, Launch, WorkerSettings
@@ -38,27 +39,10 @@ class LlamaCpp:
         self, manifest: Manifest, files: Mapping[str, Path], settings: WorkerSettings, key: str
     ) -> Launch:
         """The worker of this model."""
-        embeds = is_embedder(manifest)
-        context_tokens = settings.context_tokens or manifest.context_length or CONTEXT_TOKENS
         return Launch(
             module="lumbre.workers.llama",
-            settings={
-                "path": str(files["weights"]),
-                "key": key,
-                "context_tokens": context_tokens,
-                "slots": settings.slots,
-                "prompt_threads": settings.prompt_threads,
-                "generation_threads": settings.generation_threads,
-                "load_mode": settings.load_mode,
-                "extra_buffers": settings.extra_buffers,
-                "cache_ram_mib": settings.cache_ram_mib,
-                "kv_type": settings.kv_type,
-                "adapters": [str(files["adapter"])] if "adapter" in files else [],
-                "embedding": embeds,
-                # an embedder reads a text in one batch or not at all
-                "batch_tokens": context_tokens if embeds else settings.batch_tokens,
-            },
-            environment=QUIET,
+            settings=orders(manifest, files, settings, key),
+            environment=environment(settings),
         )
 
     def connect(self, manifest: Manifest, url: str, key: str) -> Engine:
@@ -68,6 +52,41 @@ class LlamaCpp:
             return EmbeddingEngine(wire)
         adapters = any(file.part == "adapter" for file in manifest.weights)
         return ChatEngine(wire, adapters=1 if adapters else 0)
+
+
+def orders(
+    manifest: Manifest, files: Mapping[str, Path], settings: WorkerSettings, key: str
+) -> Mapping[str, object]:
+    """What a worker with llama.cpp in it is told, whichever build that is."""
+    embeds = is_embedder(manifest)
+    context_tokens = settings.context_tokens or manifest.context_length or CONTEXT_TOKENS
+    return {
+        "path": str(files["weights"]),
+        "projector": str(files.get("projector", "")),
+        "key": key,
+        "engine_path": settings.engine_path,
+        "context_tokens": context_tokens,
+        "slots": settings.slots,
+        "prompt_threads": settings.prompt_threads,
+        "generation_threads": settings.generation_threads,
+        "load_mode": settings.load_mode,
+        "extra_buffers": settings.extra_buffers,
+        "cache_ram_mib": settings.cache_ram_mib,
+        "kv_type": settings.kv_type,
+        "devices": list(settings.devices),
+        "gpu_layers": settings.gpu_layers,
+        "tensor_split": list(settings.tensor_split),
+        "expert_layers_on_cpu": settings.expert_layers_on_cpu,
+        "adapters": [str(files["adapter"])] if "adapter" in files else [],
+        "embedding": embeds,
+        # an embedder reads a text in one batch or not at all
+        "batch_tokens": context_tokens if embeds else settings.batch_tokens,
+    }
+
+
+def environment(settings: WorkerSettings) -> Mapping[str, str]:
+    """What such a worker is started with beside what every child inherits."""
+    return {**QUIET, **cards.environment(settings.devices)}
 
 
 class ChatEngine(Served):

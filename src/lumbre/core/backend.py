@@ -42,6 +42,9 @@ class WorkerSettings:
     """Layers on each of `devices`."""
     expert_layers_on_cpu: int = 0
     """The first so many layers keep their experts in main memory."""
+    engine_path: str = ""
+    """An engine that was installed: the folder of its package, or the program. Empty: the one
+    that comes with lumbre, or the program of the engine's name on PATH."""
     batch_tokens: int = 64
     """Prompt tokens read between two looks at whether the caller is still there. On a CPU a
     larger batch reads no faster (64 to 512: within 5 %) and costs memory."""

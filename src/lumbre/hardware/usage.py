@@ -9,6 +9,22 @@ from pathlib import Path
 import psutil
 
 
+def family(pid: int) -> tuple[int, ...]:
+    """A process and everything it has started that still runs, itself first."""
+    found = [pid]
+    for member in found:  # grows as it goes
+        found += _children(member)
+    return tuple(found)
+
+
+def is_running(pid: int) -> bool:
+    """Whether it still holds anything: one that only waits to be reaped does not."""
+    try:
+        return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
+
+
 def pss_bytes(pid: int) -> int:
     """Of one process; 0 when it is gone or not ours to look at."""
     counts = _rollup(pid)
@@ -23,6 +39,20 @@ def private_bytes(pid: int) -> int:
     if "Pss_Anon" in counts:
         return counts["Pss_Anon"] + counts.get("Pss_Shmem", 0)
     return counts.get("Anonymous", 0)
+
+
+def _children(pid: int) -> list[int]:
+    """Source: Documentation/filesystems/proc.rst, /proc/<pid>/task/<tid>/children."""
+    try:
+        lists = [path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+    except OSError:
+        lists = []
+    if lists:
+        return [int(child) for line in lists for child in line.split()]
+    try:
+        return [child.pid for child in psutil.Process(pid).children()]
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return []
 
 
 def _rollup(pid: int) -> dict[str, int] | None:

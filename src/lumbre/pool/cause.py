@@ -7,6 +7,8 @@ _LIFTED = re.compile(r"^(?:\d+\.)+\d+ [EWI] (?:(?:srv|cmn|slot)\s+)?\S*:\s*")
 """Time, level and function of a log line. Source: llama.cpp common/log.cpp, seen in b11549."""
 _NOISE = re.compile(r"^(?:error loading model|llama_model_loader|error loading model \w+): ")
 _TOLD = (
+    re.compile(r"(?<=^error: ).*"),
+    re.compile(r"(?<=^error while handling argument ).*"),
     re.compile(r"GGML_ASSERT\(.*|GGML_ABORT.*"),
     re.compile(r"failed to open .*", re.IGNORECASE),
     re.compile(r"error loading model: (?!llama_model_loader: failed to load).*"),

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import secrets
+import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +17,7 @@ from lumbre.workers.environment import inherited
 
 _TAIL_BYTES = 64 * 1024
 _GRACE_S = 1.0
+_LOOK_S, _LOOKS = 0.02, 250
 
 
 class Worker:
@@ -93,12 +95,12 @@ class Worker:
         return _tail(self.log_path)
 
     def pss_bytes(self) -> int:
-        """Memory it holds, its share of what it shares; 0 once it is gone."""
-        return usage.pss_bytes(self.pid)
+        """Memory it and its children hold, their share of what they share; 0 once gone."""
+        return sum(map(usage.pss_bytes, usage.family(self.pid)))
 
     def private_bytes(self) -> int:
         """The part of it that nobody else can have: all but mapped weights; 0 once it is gone."""
-        return usage.private_bytes(self.pid)
+        return sum(map(usage.private_bytes, usage.family(self.pid)))
 
 
 def new_key() -> str:
@@ -142,14 +144,19 @@ async def _announced(process: asyncio.subprocess.Process, launch: Launch) -> str
 
 
 async def _end(process: asyncio.subprocess.Process, grace_s: float) -> None:
+    children = usage.family(process.pid)[1:]
     if process.stdin is not None:
         process.stdin.close()
     try:
         await asyncio.wait_for(process.wait(), grace_s)
     except TimeoutError:
         with suppress(ProcessLookupError):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)  # it has a session of its own
         await process.wait()
+    for _ in range(_LOOKS):  # a program of many gigabytes takes a while to be gone
+        if not any(map(usage.is_running, children)):
+            return
+        await asyncio.sleep(_LOOK_S)
 
 
 def _failure(model: str, log_path: Path, exit_status: int | None) -> WorkerFailed:

@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 _PR_SET_PDEATHSIG = 1
@@ -28,6 +28,12 @@ class Life:
     def __init__(self, settings: Mapping[str, Any], answers: int) -> None:
         self.settings = settings
         self._answers = answers
+        self._last: Callable[[], object] | None = None
+        self.is_ending = False
+
+    def before_end(self, action: Callable[[], object]) -> None:
+        """What is done once the parent is gone or closes our input, before we end too."""
+        self._last = action
 
     def announce(self, url: str) -> None:
         """Tell the parent where this worker listens. Once."""
@@ -38,6 +44,16 @@ class Life:
         """Serve until the parent is gone or kills us."""
         while True:
             threading.Event().wait()
+
+    def _watch(self) -> None:
+        try:
+            while os.read(_STDIN, 4096):
+                pass
+            self.is_ending = True
+            if self._last is not None:
+                self._last()
+        finally:
+            os._exit(0)
 
 
 def begin() -> Life:
@@ -50,9 +66,10 @@ def begin() -> Life:
     answers = os.dup(_STDOUT)
     os.dup2(_STDERR, _STDOUT)
     order = json.loads(_line())
-    _die_with(order["parent"])
-    threading.Thread(target=_watch, name="watch-parent", daemon=True).start()
-    return Life(order["settings"], answers)
+    die_with(order["parent"])
+    life = Life(order["settings"], answers)
+    threading.Thread(target=life._watch, name="watch-parent", daemon=True).start()
+    return life
 
 
 def let_log_settle() -> None:
@@ -70,7 +87,8 @@ def let_log_settle() -> None:
         time.sleep(_STILL_S)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
+    """Have the kernel end this process when the thread that started it ends, where it can."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it went away before the signal was asked for
@@ -86,9 +104,3 @@ def _line() -> bytes:
             os._exit(0)
         line += byte
     return bytes(line)
-
-
-def _watch() -> None:
-    while os.read(_STDIN, 4096):
-        pass
-    os._exit(0)

@@ -1,15 +1,20 @@
 """A worker that serves one GGUF model with llama.cpp's own server, on loopback."""
 
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lumbre.workers import life
+from lumbre.workers.placement import experts_on_cpu, split
 
 
 def main() -> None:
     worker = life.begin()
+    if folder := worker.settings["engine_path"]:
+        sys.path.insert(0, folder)
     import xllamacpp
 
+    _check_cards(worker.settings["devices"], xllamacpp.get_device_info())
     try:
         server = xllamacpp.Server(parameters(worker.settings))
     except RuntimeError:
@@ -53,6 +58,14 @@ def parameters(settings: Mapping[str, Any]) -> Any:
         "f16": x.ggml_type.GGML_TYPE_F16,
         "q8_0": x.ggml_type.GGML_TYPE_Q8_0,
     }[settings["kv_type"]]
+    p.n_gpu_layers = settings["gpu_layers"]  # the engine's own default is as many as there is room
+    p.split_mode = x.llama_split_mode.LLAMA_SPLIT_MODE_LAYER
+    p.main_gpu = 0
+    p.tensor_split = split(settings["tensor_split"])
+    p.tensor_buft_overrides = experts_on_cpu(settings["expert_layers_on_cpu"])
+    if settings["projector"]:
+        p.mmproj.path = settings["projector"]
+        p.mmproj_use_gpu = bool(settings["devices"])
     p.lora_adapters = [x.CommonAdapterLoraInfo(path, 0.0) for path in settings["adapters"]]
     if settings["embedding"]:
         p.embedding = True
@@ -60,6 +73,16 @@ def parameters(settings: Mapping[str, Any]) -> Any:
     for name, value in settings.get("engine", {}).items():
         setattr(p, name, value)
     return p
+
+
+def _check_cards(devices: Sequence[str], seen: Sequence[Mapping[str, Any]]) -> None:
+    """A build without the cards of the plan would quietly put everything in main memory."""
+    cards = [card["name"] for card in seen if "GPU" in card["type"].name]
+    if len(cards) < len(devices):
+        raise RuntimeError(
+            f"the plan uses {', '.join(devices)}; this build of the engine sees "
+            f"{', '.join(cards) or 'no graphics card'}"
+        )
 
 
 if __name__ == "__main__":
