@@ -19,6 +19,8 @@
     │   │   ├── NoPrimary
     │   │   ├── SeveralPrimaries
     │   │   └── ManifestInTheWay
+    │   ├── BadMachine
+    │   ├── UnknownMachine
     │   ├── UnknownModel
     │   ├── CannotDo
     │   ├── WeightsMissing
@@ -217,6 +219,20 @@ class ManifestInTheWay(BadManifest):
 
     code = "manifest_in_the_way"
     wants = ("path", "household")
+
+
+class BadMachine(UsageError):
+    """A file that describes a machine, and a value in it that no machine has."""
+
+    code = "bad_machine"
+    wants = ("path", "key", "value", "reason")
+
+
+class UnknownMachine(UsageError):
+    """Neither a file nor a machine that lumbre brings along."""
+
+    code = "unknown_machine"
+    wants = ("name", "known")
 
 
 class UnknownModel(UsageError):
