@@ -21,7 +21,7 @@ xllamacpp b11549 in the 144 cells of benchmarks/memory.py: 49 MiB at a vocabular
 at 151,936, and 16 bytes a word more for each slot (what a token is worth, and sampling); 6 MiB
 added for libraries that another process would share."""
 WITHOUT_FORMULA_BYTES = 100 * MIB
-"""Of a worker of which only the files are known, beside them."""
+"""Beside its files, of a worker of which nothing else is known."""
 _CARD_BYTES = {"cuda": 450 * MIB, "rocm": 450 * MIB, "vulkan": 300 * MIB, "metal": 100 * MIB}
 """What a process takes on a card before the first tensor. Source: up to about 450 MiB for each
 CUDA process and device, as users of llama.cpp report; the others were not measured and are
@@ -34,8 +34,7 @@ def formula(wish: Wish, choice: Choice, host: Host) -> tuple[Placement, ...]:
     """Bytes on main memory, which comes first, and on each card the choice puts layers on."""
     facts = wish.facts
     if facts is None:
-        fixed = Footprint(weights_bytes=wish.fixed_bytes, overhead_bytes=WITHOUT_FORMULA_BYTES)
-        return (Placement(CPU, 0, fixed),)
+        return (Placement(CPU, 0, Footprint(weights_bytes=wish.fixed_bytes)),)
     anatomy = anatomy_of(facts)
     held = layers_by_device(facts, choice)
     weights = weights_by_device(facts, choice)

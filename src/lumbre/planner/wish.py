@@ -15,6 +15,7 @@ class Wish:
     facts: Facts | None
     """Of its GGUF; None for a worker without a formula, which takes `fixed_bytes`."""
     fixed_bytes: int = 0
+    """All it holds, where there is no formula."""
     context_tokens: int = 0
     """Wanted; never more than trained for. 0 where it has none."""
     slots: int = 1

@@ -1,0 +1,143 @@
+"""What a worker was seen to hold corrects the next plan, and never below what was seen."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lumbre.core.machine import CPU, Device, Host
+from lumbre.core.plan import Choice, Footprint
+from lumbre.formats.gguf import read_facts
+from lumbre.planner import calibration
+from lumbre.planner.estimate import Estimator, Here
+from lumbre.planner.oracle import Oracle
+from lumbre.planner.records import Calibration, Records
+from lumbre.planner.wish import Wish
+from lumbre.store import Store
+from tests.planner.test_footprint import QWEN
+
+MIB = 2**20
+CHOICE = Choice(context_tokens=2048)
+HOST = Host(
+    name="here",
+    devices=(Device(id=CPU, kind="cpu", name="", total_bytes=2**40, free_bytes=2**40),),
+    cores=1,
+    architecture="x86_64",
+)
+WISH = Wish(id="q", role="primary", facts=QWEN)
+BUFFERS = Footprint(
+    weights_bytes=1000 * MIB, kv_bytes=56 * MIB, compute_bytes=9 * MIB, overhead_bytes=110 * MIB
+)
+
+
+@given(
+    st.integers(10, 400),
+    st.booleans(),
+    st.sampled_from(["mmap", "read"]),
+    st.integers(1, 8),
+    st.sampled_from([True, False]),
+)
+def test_the_next_plan_covers_what_was_seen(
+    constant_mib: int, is_full: bool, load_mode: str, slots: int, same_slots: bool
+) -> None:
+    choice = replace(CHOICE, load_mode=load_mode, slots=slots)  # type: ignore[arg-type]
+    held = (constant_mib + 65) * MIB + calibration.slots_bytes(QWEN, slots)
+    held += 0 if load_mode == "mmap" else 1000 * MIB
+    found = calibration.learned(
+        None, WISH, choice, BUFFERS, planned_bytes=0, beside_bytes=held, is_full=is_full
+    )
+    assert found is not None
+    again = choice if same_slots else replace(choice, slots=slots + 1)
+    overhead = calibration.overhead_bytes(found, WISH, again, BUFFERS.compute_bytes)
+    assert overhead >= constant_mib * MIB + calibration.slots_bytes(QWEN, again.slots)
+
+
+def test_a_process_that_was_not_seen_whole_teaches_nothing() -> None:
+    found = calibration.learned(
+        None, WISH, CHOICE, BUFFERS, planned_bytes=0, beside_bytes=60 * MIB, is_full=True
+    )
+    assert found is None
+
+
+def test_a_full_context_says_more_than_a_load_and_the_largest_counts() -> None:
+    def seen(known: Calibration | None, mib: int, is_full: bool) -> Calibration:
+        found = calibration.learned(
+            known, WISH, CHOICE, BUFFERS,
+            planned_bytes=0, beside_bytes=(65 + mib) * MIB, is_full=is_full,
+        )  # fmt: skip
+        assert found is not None
+        return found
+
+    loaded = seen(None, 90, False)
+    assert not loaded.is_full
+    full = seen(loaded, 80, True)
+    assert full.is_full
+    assert full.constant_bytes < loaded.constant_bytes
+    assert seen(full, 95, False).constant_bytes == full.constant_bytes
+    assert seen(full, 70, True).constant_bytes == full.constant_bytes
+    assert seen(full, 100, True).constant_bytes > full.constant_bytes
+    assert seen(full, 70, True).loads == 3
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "lumbre.db")
+    yield store
+    store.close()
+
+
+def test_a_measurement_is_kept_for_its_load_mode_alone(store: Store, smollm2: Path) -> None:
+    wish = Wish(id="s", role="primary", facts=read_facts(smollm2))
+    here = {"s": Here(smollm2, "a" * 64)}
+    records = Records(store)
+    with Oracle(records, "b") as oracle:
+        estimate = Estimator(records, oracle, here, "b")
+        before, basis = estimate(wish, CHOICE, HOST)
+        assert basis == "oracle"
+        asked = estimate.asked(wish, CHOICE, HOST)
+        assert asked is not None
+        held_bytes = asked.kv_bytes + asked.compute_bytes + 50 * MIB
+        estimate.learn(wish, CHOICE, HOST, beside_bytes=held_bytes, is_full=True)
+        again = Estimator(Records(store), oracle, here, "b")
+        after, basis = again(wish, CHOICE, HOST)
+        assert basis == "calibrated"
+        assert after[0].footprint.total_bytes < before[0].footprint.total_bytes
+        assert again(wish, replace(CHOICE, load_mode="read"), HOST)[1] == "oracle"
+        assert again(wish, replace(CHOICE, kv_type="q8_0"), HOST)[1] == "calibrated"
+        assert Estimator(Records(store), oracle, here, "c")(wish, CHOICE, HOST)[1] == "oracle"
+    assert records.errors().keys() == {"s"}
+
+
+def test_until_it_was_measured_the_larger_figure_counts(store: Store, smollm2: Path) -> None:
+    wish = Wish(id="s", role="primary", facts=read_facts(smollm2))
+    records = Records(store)
+    with Oracle(records, "b") as oracle:
+        estimate = Estimator(records, oracle, {"s": Here(smollm2, "a" * 64)}, "b")
+        alone = Estimator(records, None, {}, "b")
+        for choice in (CHOICE, replace(CHOICE, slots=4), replace(CHOICE, load_mode="read")):
+            asked = estimate.asked(wish, choice, HOST)
+            (computed,), basis = alone(wish, choice, HOST)
+            assert basis == "formula"
+            assert asked is not None
+            said = estimate(wish, choice, HOST)[0][0].footprint.total_bytes
+            assert said == max(asked.total_bytes, computed.footprint.total_bytes)
+
+
+def test_a_described_machine_is_not_asked(store: Store, smollm2: Path) -> None:
+    wish = Wish(id="s", role="primary", facts=read_facts(smollm2))
+    records = Records(store)
+    with Oracle(records, "b") as oracle:
+        estimate = Estimator(records, oracle, {"s": Here(smollm2, "a" * 64)}, "b")
+        assert estimate(wish, CHOICE, replace(HOST, is_described=True))[1] == "formula"
+        assert oracle.asked == 0
+
+
+def test_facts_are_remembered_as_they_were_read(store: Store, smollm2: Path) -> None:
+    facts = read_facts(smollm2)
+    Records(store).keep_facts(smollm2, facts)
+    again = Records(store).facts(smollm2)
+    assert again == replace(facts, chat_template=None)
+    assert Records(None).facts(smollm2) is None
