@@ -78,11 +78,13 @@ class Site:
     """Bytes after which the server says nothing more until `release`."""
     asked: list[str | None] = field(default_factory=list)
     """The Range of every request so far."""
+    keys: list[str | None] = field(default_factory=list)
+    """The Authorization of every request so far."""
     held: threading.Event = field(default_factory=threading.Event)
     release: threading.Event = field(default_factory=threading.Event)
 
 
-class _Quiet(BaseHTTPRequestHandler):
+class Quiet(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *_: Any) -> None:
@@ -92,6 +94,8 @@ class _Quiet(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(body)))
+        if self.close_connection:
+            self.send_header("Connection", "close")
         self.end_headers()
         self.wfile.write(body)
 
@@ -102,7 +106,7 @@ class _Quiet(BaseHTTPRequestHandler):
             self.close_connection = True
 
 
-class _Weights(_Quiet):
+class _Weights(Quiet):
     def __init__(self, site: Site, *args: Any) -> None:
         self.site = site
         super().__init__(*args)
@@ -111,6 +115,7 @@ class _Weights(_Quiet):
         site = self.site
         wanted = self.headers.get("Range")
         site.asked.append(wanted)
+        site.keys.append(self.headers.get("Authorization"))
         self.close_connection = True
         if site.statuses and (status := site.statuses.pop(0)) != 200:
             return self.send_body(b"no", status)
@@ -126,7 +131,7 @@ class _Weights(_Quiet):
         return self._body(site.content[start:])
 
     def _start(self, wanted: str | None) -> int:
-        match = re.fullmatch(r"bytes=(\d+)-", wanted or "")
+        match = re.fullmatch(r"bytes=(\d+)-\d*", wanted or "")
         condition = self.headers.get("If-Range")
         fresh = condition in (None, self.site.etag, self.site.modified)
         return int(match[1]) if match and self.site.ranges and fresh else 0
@@ -165,7 +170,7 @@ def website(site: Site) -> Iterator[str]:
     """Serve a site over TLS on loopback; gives the file's address."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(TLS / "server.pem")
-    with _served(functools.partial(_Weights, site), tls) as port:
+    with served(functools.partial(_Weights, site), tls) as port:
         try:
             yield f"https://127.0.0.1:{port}/model.gguf"
         finally:
@@ -173,7 +178,17 @@ def website(site: Site) -> Iterator[str]:
 
 
 @contextmanager
-def _served(handler: Any, tls: ssl.SSLContext | None = None) -> Iterator[int]:
+def plain_website(site: Site) -> Iterator[str]:
+    """The same without TLS."""
+    with served(functools.partial(_Weights, site)) as port:
+        try:
+            yield f"http://127.0.0.1:{port}/model.gguf"
+        finally:
+            site.release.set()
+
+
+@contextmanager
+def served(handler: Any, tls: ssl.SSLContext | None = None) -> Iterator[int]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler, bind_and_activate=True)
     server.daemon_threads = False
     if tls is not None:
@@ -241,7 +256,7 @@ class Shelf:
     release: threading.Event = field(default_factory=threading.Event)
 
 
-class _Index(_Quiet):
+class _Index(Quiet):
     def __init__(self, shelf: Shelf, *args: Any) -> None:
         self.shelf = shelf
         super().__init__(*args)
@@ -287,7 +302,7 @@ class _Index(_Quiet):
 def index(shelf: Shelf) -> Iterator[dict[str, str]]:
     """Serve a package index on loopback; gives the environment that makes pip use it alone."""
     _pip_is_new_enough()
-    with _served(functools.partial(_Index, shelf)) as port:
+    with served(functools.partial(_Index, shelf)) as port:
         try:
             yield {**ONLY_THIS, "PIP_INDEX_URL": f"http://127.0.0.1:{port}/simple/"}
         finally:

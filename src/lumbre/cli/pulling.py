@@ -1,17 +1,43 @@
 """Bring weights: say how much it is, ask, and show how far it is."""
 
+import re
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from lumbre.cli.render import Moving, bar
 from lumbre.cli.session import Session
-from lumbre.core.errors import ComesWithLumbre, NeedsConsent
+from lumbre.core.errors import BadConfig, ComesWithLumbre, NeedsConsent
 from lumbre.core.model import Manifest
 from lumbre.words import number, size
 
 if TYPE_CHECKING:
+    from lumbre.registry.sources import Patience, Places
     from lumbre.registry.weights import Weights
+
+
+def ways(session: Session) -> "tuple[Patience, Places]":
+    """How long a source may take and whom to ask, as the settings say.
+
+    Raises:
+        BadConfig: the token itself stands where its variable's name should.
+    """
+    from lumbre.registry.sources import Patience, Places
+
+    settings = session.config.settings.weights
+    name = settings.hf_token_env
+    if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII) or name.startswith("hf_"):
+        reason = session.say("models.token_name")
+        key = "weights.hf_token_env"
+        where = session.config.origins[key].where
+        raise BadConfig(key=key, value="...", reason=reason, where=where)
+    places = Places(
+        hub=settings.hf_endpoint.rstrip("/"),
+        hub_token=session.environment.get(name, "").strip(),
+        hub_token_name=name,
+        ollama=settings.ollama_registry.rstrip("/"),
+    )
+    return Patience(settings.connect_timeout_s, settings.stall_timeout_s), places
 
 
 def pull_all(
@@ -54,9 +80,8 @@ def _agreed(session: Session, missing_bytes: int) -> bool:
 def _pull(session: Session, weights: "Weights", manifest: Manifest) -> None:
     from lumbre.registry import events
     from lumbre.registry.fetch import pull
-    from lumbre.registry.sources import Patience
 
-    settings = session.config.settings.weights
+    patience, places = ways(session)
     with Moving() as moving:
 
         def report(event: events.Event) -> None:
@@ -92,7 +117,8 @@ def _pull(session: Session, weights: "Weights", manifest: Manifest) -> None:
             home=session.config.folders.home,
             report=report,
             language=session.language,
-            patience=Patience(settings.connect_timeout_s, settings.stall_timeout_s),
+            patience=patience,
+            places=places,
         )
 
 

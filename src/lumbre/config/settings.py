@@ -70,6 +70,28 @@ class Memory:
     """Gigabytes for all models together; 0: what is available."""
     reserve_bytes: int = 512 * 1024**2
     """Left to the system and other programs."""
+    reserve_vram_bytes: int = 300 * 1024**2
+    """Left on each card to the screen and other programs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """How often each role is asked, in requests an hour: what a plan makes fast first."""
+
+    primary: float = bounded(20.0, least=0)
+    secondary: float = bounded(2.0, least=0)
+    lightweight: float = bounded(20.0, least=0)
+    micro: float = bounded(20.0, least=0)
+    optional_moe: float = bounded(1.0, least=0)
+    embedding: float = bounded(60.0, least=0)
+    rerank: float = bounded(20.0, least=0)
+    stt: float = bounded(20.0, least=0)
+    tts: float = bounded(20.0, least=0)
+    vad: float = bounded(60.0, least=0)
+    ocr: float = bounded(1.0, least=0)
+    vision: float = bounded(2.0, least=0)
+    classifier: float = bounded(20.0, least=0)
+    router: float = bounded(20.0, least=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +174,12 @@ class Weights:
     """How long a source may take to be reached."""
     stall_timeout_s: float = bounded(30.0, least=0.1)
     """A transfer that brings no byte for this long is given up."""
+    hf_endpoint: str = "https://huggingface.co"
+    """Where `hf:` addresses are asked for: the hub or a mirror of it."""
+    hf_token_env: str = "HF_TOKEN"
+    """The environment variable with the hub's access token; no other place is looked at."""
+    ollama_registry: str = "https://registry.ollama.ai"
+    """Where `ollama:` addresses are asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +190,7 @@ class Settings:
     llm: Llm = field(default_factory=Llm)
     embeddings: Embeddings = field(default_factory=Embeddings)
     memory: Memory = field(default_factory=Memory)
+    use: Use = field(default_factory=Use)
     worker: Worker = field(default_factory=Worker)
     pool: Pool = field(default_factory=Pool)
     household: Household = field(default_factory=Household)

@@ -41,7 +41,8 @@ class WeightsFile:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """A place that can deliver one file's bytes: `pypi:...`, `https:...`, `file:...`."""
+    """A place that can deliver one file's bytes: `hf:...`, `ollama:...`, `pypi:...`, `npm:...`,
+    `https:...`, `file:...`."""
 
     __pydantic_config__: ClassVar[Mapping[str, object]] = _STRICT
 
@@ -189,6 +190,8 @@ class LayerCache:
     """It looks back this far only; 0: to the beginning."""
     state_bytes: int = 0
     """Of a recurrent layer: per sequence, however long it is."""
+    is_each_slots_own: bool = False
+    """Slots do not share it: each has one for the whole context."""
 
 
 @dataclass(frozen=True, slots=True)

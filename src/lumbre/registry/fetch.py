@@ -23,7 +23,7 @@ from lumbre.registry.events import (
 )
 from lumbre.registry.meter import Meter
 from lumbre.registry.reason import Reason, because, reason_of
-from lumbre.registry.sources import Order, Patience, source_of
+from lumbre.registry.sources import Order, Patience, Places, source_of
 from lumbre.registry.transfer import Partial, free_bytes, only_one, reading
 from lumbre.registry.weights import Weights, comes_with_lumbre, in_package, sha256_of
 from lumbre.words import Language
@@ -43,6 +43,7 @@ def pull(
     report: Report,
     language: Language = "en",
     patience: Patience | None = None,
+    places: Places | None = None,
 ) -> None:
     """Bring every file of a model that is not here or not right.
 
@@ -61,8 +62,8 @@ def pull(
         if not in_package(file):
             path = weights.path(manifest, file)
             partial = Partial(path, file.size_bytes)
-            job = _Job(manifest, file, partial, weights, home, report, patience or Patience())
-            job.run(language)
+            ways = patience or Patience(), places or Places()
+            _Job(manifest, file, partial, weights, home, report, *ways).run(language)
 
 
 def sources_of(manifest: Manifest, file: WeightsFile, partial: Partial) -> tuple[str, ...]:
@@ -83,6 +84,7 @@ class _Job:
     home: Path
     report: Report
     patience: Patience
+    places: Places
 
     def run(self, language: Language) -> None:
         path = self.partial.final
@@ -133,7 +135,11 @@ class _Job:
         if size_bytes is not None:
             self._refuse_full_disk(size_bytes, source.room_bytes(uri, size_bytes))
         began_s = time.perf_counter()
-        order = Order(uri, partial, size_bytes, self.home, self.patience, self._shown())
+        order = Order(
+            *(uri, partial, size_bytes, self.home, self.patience, self._shown()),
+            sha256=self.file.sha256,
+            places=self.places,
+        )
         join_s = source.deliver(order)
         fetched_s = time.perf_counter()
         with reading(partial.path):

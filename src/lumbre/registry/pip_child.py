@@ -8,14 +8,13 @@ import math
 import os
 import re
 import selectors
-import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
+from lumbre.registry.child import end
 from lumbre.registry.reason import failed
 from lumbre.registry.sources import Patience
 
@@ -70,7 +69,7 @@ def downloaded(
     except subprocess.TimeoutExpired as error:
         raise failed(source, "pip_silent", wait_s=silence_s) from error
     finally:
-        _end(child)
+        end(child)
     found = list(wheels.glob("*.whl"))
     if code == 0 and len(found) == 1:
         return found[0]
@@ -106,15 +105,3 @@ def _lines(source: str, pipe: IO[bytes], silence_s: float) -> Iterator[str]:
             yield from (line.decode(errors="replace").strip() for line in lines if line.strip())
     if rest.strip():
         yield rest.decode(errors="replace").strip()
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """No pip is left behind, whatever made us stop."""
-    for kind in (signal.SIGTERM, signal.SIGKILL):
-        if child.poll() is None:
-            with suppress(ProcessLookupError):
-                os.killpg(child.pid, kind)
-            with suppress(subprocess.TimeoutExpired):
-                child.wait(timeout=2)
-    if child.stdout is not None:
-        child.stdout.close()

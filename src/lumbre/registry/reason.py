@@ -1,32 +1,36 @@
 """Why a source of weights gave up, in words a person understands."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from lumbre.core.errors import SourceFailed
-from lumbre.words import Language, say
+from lumbre.words import Language, Sentence, say
 
 Why = Literal[
     "unknown_scheme", "bad_uri", "no_source", "elsewhere",
-    "no_connection", "status", "stalled", "cut", "redirected", "encoded",
-    "wrong_size", "wrong_bytes", "not_a_file", "unreadable",
+    "no_connection", "status", "busy", "stalled", "cut", "redirected", "not_https", "encoded",
+    "wrong_size", "wrong_bytes", "other_bytes", "not_a_file", "unreadable",
+    "gated", "token_refused", "no_repository", "no_revision", "not_there", "garbled",
+    "no_model", "no_layer",
     "pip", "pip_offline", "pip_silent", "not_a_wheel", "members", "swollen",
+    "npm_missing", "npm", "npm_silent", "not_a_tarball", "wrong_package",
 ]  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(Sentence):
     """One cause and its facts; its sentence stands in `words/pull.toml`."""
 
+    __slots__ = ("code",)
+
     code: Why
-    facts: Mapping[str, object]
+
+    def __new__(cls, code: Why, facts: Mapping[str, object]) -> "Reason":
+        self = cast("Reason", super().__new__(cls, f"pull.reason.{code}", **facts))
+        self.code = code
+        return self
 
     def say(self, language: Language) -> str:
-        return say(f"pull.reason.{self.code}", language, **self.facts)
-
-    def __str__(self) -> str:
-        return self.say("en")
+        return say(self.key, language, **self.facts)
 
 
 def because(code: Why, /, **facts: object) -> Reason:

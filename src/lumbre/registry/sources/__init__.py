@@ -7,7 +7,7 @@ A source is a module with two functions, `room_bytes` and `deliver`, as `Deliver
 import importlib
 import pkgutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
@@ -30,6 +30,18 @@ class Patience:
 
 
 @dataclass(frozen=True, slots=True)
+class Places:
+    """Whom to ask where an address does not say, and with which key."""
+
+    hub: str = "https://huggingface.co"
+    hub_token: str = field(default="", repr=False)
+    """Never written anywhere; empty: none."""
+    hub_token_name: str = "HF_TOKEN"
+    """The environment variable it would come from."""
+    ollama: str = "https://registry.ollama.ai"
+
+
+@dataclass(frozen=True, slots=True)
 class Order:
     """One file to deliver."""
 
@@ -42,6 +54,9 @@ class Order:
     patience: Patience
     progress: Callable[[int, int | None], None]
     """Called with the bytes that are here and their total, if known."""
+    sha256: str | None = None
+    """What the bytes should be: a source that knows its own is asked for nothing else."""
+    places: Places = Places()
 
 
 class Delivers(Protocol):

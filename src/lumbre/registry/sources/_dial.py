@@ -1,6 +1,7 @@
 """Connect within seconds or not at all, and notice when nothing comes any more."""
 
 import http.client
+import ipaddress
 import queue
 import socket
 import ssl
@@ -8,7 +9,8 @@ import threading
 import time
 import urllib.request
 from http.client import HTTPMessage, HTTPResponse
-from typing import IO
+from typing import IO, Any
+from urllib.parse import urlsplit
 
 from lumbre.registry.reason import failed
 
@@ -16,30 +18,77 @@ Address = tuple[str | None, int]
 
 
 def opener(stall_s: float) -> urllib.request.OpenerDirector:
-    """Opens `https:` addresses; once connected, `stall_s` without a byte is a TimeoutError."""
-    return urllib.request.build_opener(_Handler(stall_s), _HttpsOnly())
+    """Opens `https:` addresses, and `http:` ones of this machine itself.
+
+    Once connected, `stall_s` without a byte is a TimeoutError. What a request holds as
+    unredirected (a key, say) goes to no other host, port or scheme.
+    """
+    handlers = (_Https(stall_s), _Http(stall_s), _Proxies(), _Onward())
+    return urllib.request.build_opener(*handlers)
 
 
-class _Handler(urllib.request.HTTPSHandler):
+def is_this_machine(host: str | None) -> bool:
+    """Whether a host of an address is certainly this one."""
+    name = (host or "").strip("[]").lower()
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def may_ask(url: str) -> bool:
+    """Whether an address may be asked at all: over https, or plainly on this machine."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    return parts.scheme == "https" or (parts.scheme == "http" and is_this_machine(parts.hostname))
+
+
+def may_go_on(before: str, after: str) -> bool:
+    """Whether a redirect is followed: never from https to less, never from outside in here."""
+    if not may_ask(after):
+        return False
+    known, wanted = urlsplit(before), urlsplit(after)
+    if is_this_machine(wanted.hostname) and not is_this_machine(known.hostname):
+        return False
+    return wanted.scheme == "https" or known.scheme == "http"
+
+
+class _Https(urllib.request.HTTPSHandler):
     def __init__(self, stall_s: float) -> None:
         super().__init__()
         self._stall_s = stall_s
         self._tls = ssl.create_default_context()
 
     def https_open(self, req: urllib.request.Request) -> HTTPResponse:
-        def connection(host: str, **settings: object) -> _Connection:
-            timeout = settings["timeout"]
-            assert isinstance(timeout, int | float)
-            return _Connection(host, timeout=timeout, context=self._tls, stall_s=self._stall_s)
+        def connection(host: str, **settings: object) -> _Tls:
+            timeout_s = settings["timeout"]
+            assert isinstance(timeout_s, int | float)
+            return _Tls(self._stall_s, host, timeout=timeout_s, context=self._tls)
 
         return self.do_open(connection, req)
 
 
-class _Connection(http.client.HTTPSConnection):
-    def __init__(
-        self, host: str, *, timeout: float, context: ssl.SSLContext, stall_s: float
-    ) -> None:
-        super().__init__(host, timeout=timeout, context=context)
+class _Http(urllib.request.HTTPHandler):
+    def __init__(self, stall_s: float) -> None:
+        super().__init__()
+        self._stall_s = stall_s
+
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        def connection(host: str, **settings: object) -> _Plain:
+            timeout_s = settings["timeout"]
+            assert isinstance(timeout_s, int | float)
+            return _Plain(self._stall_s, host, timeout=timeout_s)
+
+        return self.do_open(connection, req)
+
+
+class _Plain(http.client.HTTPConnection):
+    def __init__(self, stall_s: float, host: str, **settings: Any) -> None:
+        super().__init__(host, **settings)
         self._stall_s = stall_s
         # The library tries each address of a host for the whole timeout: a silent host
         # with eight of them would cost eight times as long.
@@ -50,7 +99,20 @@ class _Connection(http.client.HTTPSConnection):
         self.sock.settimeout(self._stall_s)
 
 
-class _HttpsOnly(urllib.request.HTTPRedirectHandler):
+class _Tls(_Plain, http.client.HTTPSConnection):
+    """The same over TLS: the order of the bases puts its connect between the two."""
+
+
+class _Proxies(urllib.request.ProxyHandler):
+    """Python's own, but nobody else is asked to reach this machine."""
+
+    def proxy_open(self, req: urllib.request.Request, proxy: str, type: str) -> Any:  # noqa: A002
+        if is_this_machine(urlsplit(req.full_url).hostname):
+            return None
+        return super().proxy_open(req, proxy, type)
+
+
+class _Onward(urllib.request.HTTPRedirectHandler):
     def redirect_request(
         self,
         req: urllib.request.Request,
@@ -60,10 +122,24 @@ class _HttpsOnly(urllib.request.HTTPRedirectHandler):
         headers: HTTPMessage,
         newurl: str,
     ) -> urllib.request.Request | None:
-        if not newurl.lower().startswith("https:"):
+        if not may_go_on(req.full_url, newurl):
             fp.close()
-            raise failed(req.full_url, "redirected", where=newurl)
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+            raise failed(req.full_url, "redirected", where=_without_query(newurl))
+        onward = super().redirect_request(req, fp, code, msg, headers, newurl)
+        key = req.unredirected_hdrs.get("Authorization")
+        if onward is not None and key and _origin(newurl) == _origin(req.full_url):
+            onward.add_unredirected_header("Authorization", key)
+        return onward
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
+
+
+def _without_query(url: str) -> str:
+    """Signed addresses carry their key behind the question mark."""
+    return url.partition("?")[0]
 
 
 def dialled(address: Address, timeout: float, source_address: object = None) -> socket.socket:
