@@ -1,0 +1,162 @@
+"""Which model gets which memory of this machine, and which one cannot be had. Pure.
+
+Every model in the order of its rights gets the best that those before it leave possible:
+its whole context, then less of it where it allows that, and turns with others rather than
+nothing. All of them together are then arranged for the least expected waiting.
+More memory never buys less: what was possible stays so.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from lumbre.core.machine import Host
+from lumbre.core.model import RESIDENT_ROLES
+from lumbre.core.plan import Plan, Planned, Refused, Residency
+from lumbre.planner.arrange import Arrangement, Arranger, Seat, absences
+from lumbre.planner.contexts import largest_context
+from lumbre.planner.nearest import nearest
+from lumbre.planner.options import Estimate, Kitchen, Option, wished_tokens
+from lumbre.planner.reasons import notes, refusal
+from lumbre.planner.speed import Pace, requests_per_hour
+from lumbre.planner.totals import totals
+from lumbre.planner.wish import Wish
+
+SLOT = "slot1"
+"""The name of the slot that models share."""
+
+
+def place(
+    wishes: Sequence[Wish],
+    host: Host,
+    limits: Mapping[str, int],
+    estimate: Estimate,
+    *,
+    remote: Sequence[str] = (),
+) -> Plan:
+    """The plan for a household: everything wished is in `models` or in `refused`.
+
+    `limits` are the bytes models may have of each device, by id; a device that is not
+    named may not be used. `estimate` may be slow for a context, KV type and number of
+    slots it was never asked before: few are asked.
+    """
+    room = tuple(max(0, limits.get(device.id, 0)) for device in host.devices)
+    arranger = Arranger(Kitchen(host, estimate), room)
+    seated = seat(sorted(wishes, key=rights), arranger)
+    models = _planned(seated, host)
+    left = tuple(
+        limit - total.used_bytes
+        for limit, total in zip(room, totals(models, host, room), strict=True)
+    )
+    refused = tuple(
+        Refused(
+            id=wish.id,
+            role=wish.role,
+            reason=refusal(wish, arranger.kitchen, left, room),
+            would_fit=tuple(fit.sentence for fit in nearest(wish, seated.seats, arranger)),
+            must_be_resident=wish.eager,
+        )
+        for wish in seated.refused
+    )
+    order = {wish.id: number for number, wish in enumerate(wishes)}
+    return Plan(
+        host=host,
+        models=tuple(sorted(models, key=lambda planned: order[planned.id])),
+        refused=tuple(sorted(refused, key=lambda one: order[one.id])),
+        totals=totals(models, host, room),
+        remote=tuple(remote),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Seated:
+    """Who has a place, and how; by rights."""
+
+    seats: tuple[Seat, ...]
+    arrangement: Arrangement
+    refused: tuple[Wish, ...]
+
+
+def rights(wish: Wish) -> tuple[int, float, str]:
+    """What everything relies on first, then the primary model, then the others by use."""
+    if wish.role in RESIDENT_ROLES:
+        return (0, RESIDENT_ROLES.index(wish.role), wish.id)
+    if wish.role == "primary":
+        return (1, 0, wish.id)
+    return (2, -requests_per_hour(wish), wish.id)
+
+
+def seat(wishes: Sequence[Wish], arranger: Arranger) -> Seated:
+    """Seats by rights: whoever comes later takes nothing that would put one before it out."""
+    wished = tuple(Seat(wish, wished_tokens(wish)) for wish in wishes)
+    if (whole := arranger.arrange(wished)) is not None:
+        return Seated(wished, whole, ())
+    seats: tuple[Seat, ...] = ()
+    refused: list[Wish] = []
+    lends = False
+    for one in wished:
+        found = _seat(one, seats, arranger, lends=lends)
+        if found is None:
+            refused.append(one.wish)
+        else:
+            seats, lends = (*seats, found[0]), found[1]
+    arrangement = arranger.arrange(seats, lends=lends)
+    assert arrangement is not None, "every seat was given because all of them fit together"
+    return Seated(seats, arrangement, tuple(refused))
+
+
+def _seat(
+    one: Seat, seats: tuple[Seat, ...], arranger: Arranger, *, lends: bool
+) -> tuple[Seat, bool] | None:
+    """The seat it can have, and whether a primary model has to take turns for it."""
+    for lending in (lends,) if lends else (False, True):
+        if arranger.fits((*seats, one), lends=lending):
+            return one, lending
+        if one.wish.min_context_tokens:
+            tokens = largest_context(one.wish, seats, arranger, lends=lending)
+            if tokens is not None:
+                return Seat(one.wish, tokens), lending
+    return None
+
+
+def _planned(seated: Seated, host: Host) -> tuple[Planned, ...]:
+    turns = seated.arrangement.turns
+    absent = absences(seated.seats, turns)
+    together = [seated.seats[number].wish.id for number in sorted(turns)]
+    return tuple(
+        _one(seat, option, absent[number], together if number in turns else [], host)
+        for number, (seat, option) in enumerate(
+            zip(seated.seats, seated.arrangement.options, strict=True)
+        )
+    )
+
+
+def _one(seat: Seat, option: Option, absent: float, together: Sequence[str], host: Host) -> Planned:
+    wish = seat.wish
+    pace = Pace(wish, host)
+    stays = wish.eager or wish.role in RESIDENT_ROLES
+    residency: Residency = "shared_slot" if together else "resident" if stays else "on_demand"
+    token_s = pace.token_s(option.choice)
+    writes = not wish.embeds and wish.output_tokens > 0 and wish.facts is not None
+    return Planned(
+        id=wish.id,
+        role=wish.role,
+        choice=option.choice,
+        placements=option.placements,
+        residency=residency,
+        basis=option.basis,
+        slot=SLOT if together else "",
+        tokens_per_s=1 / token_s if writes and token_s else None,
+        first_token_s=pace.prompt_s(option.choice) + absent * option.load_s,
+        notes=notes(wish, option, together),
+    )
+
+
+def expected_s(plan: Plan, wishes: Sequence[Wish]) -> float:
+    """Seconds that an hour of the household's use waits for its answers."""
+    by_id: dict[str, Wish] = {wish.id: wish for wish in wishes}
+    total_s = 0.0
+    for planned in plan.models:
+        wish = by_id[planned.id]
+        written_s = wish.output_tokens / planned.tokens_per_s if planned.tokens_per_s else 0.0
+        total_s += requests_per_hour(wish) * ((planned.first_token_s or 0.0) + written_s)
+    return total_s
