@@ -77,7 +77,9 @@ def test_every_row_says_where_it_is_from_and_what_it_may_be_used_for(model: Know
     assert model.licence
     assert re.search(r"\w/\w|arithmetic", model.numbers)
     assert model.files
-    assert (model.shape is None) == (model.fixed_bytes > 0)
+    assert model.file_bytes > 0
+    assert not (model.shape and model.fixed_bytes)
+    assert model.fixed_bytes == 0 or model.fixed_bytes > model.file_bytes
     assert ("chat" in model.capabilities) >= (model.role in CHAT_ROLES)
 
 

@@ -10,7 +10,7 @@ import sys
 import textwrap
 import time
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -35,14 +35,33 @@ def as_json(value: object, indent: int | None = 2) -> str:
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as they need to be, two spaces apart."""
-    everything = [[visible(cell) for cell in row] for row in (header, *rows)]
-    widths = [max(_width(row[i]) for row in everything) for i in range(len(header))]
-    return "\n".join(
+    return "\n".join(columns([header, *rows]))
+
+
+def columns(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> list[str]:
+    """A line for each row, its cells in columns two spaces apart; `right` ones end together."""
+    everything = [[visible(cell) for cell in row] for row in rows]
+    widths = [max(map(_width, cells)) for cells in zip(*everything, strict=True)]
+    return [
         "  ".join(
-            cell + " " * (width - _width(cell)) for cell, width in zip(row, widths, strict=True)
+            _padded(cell, width, to_the_right=number in right)
+            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in everything
+    ]
+
+
+def folded(text: str, width: int, indent: int, further: int | None = None) -> list[str]:
+    """A text on lines of at most `width`; those after the first stand further in."""
+    lines = textwrap.wrap(
+        visible(text),
+        max(width, 20),
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent if further is None else further),
+        break_long_words=False,
+        break_on_hyphens=False,
     )
+    return lines or [""]
 
 
 def wrapped(text: str, indent: int) -> str:
@@ -102,6 +121,11 @@ def _width(text: str) -> int:
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
     )
+
+
+def _padded(text: str, width: int, *, to_the_right: bool) -> str:
+    blanks = " " * (width - _width(text))
+    return blanks + text if to_the_right else text + blanks
 
 
 def _cut(text: str, width: int) -> str:

@@ -21,6 +21,7 @@
     │   │   └── ManifestInTheWay
     │   ├── BadMachine
     │   ├── UnknownMachine
+    │   ├── BadHousehold
     │   ├── UnknownModel
     │   ├── CannotDo
     │   ├── WeightsMissing
@@ -41,6 +42,8 @@
     │   ├── BadArchive
     │   ├── HomeNotEmpty
     │   ├── HouseholdRuns
+    │   ├── BadEngine
+    │   ├── EngineInUse
     │   └── HomeNotUsable
     ├── CapacityError          wait, or choose something smaller
     │   ├── DoesNotFit
@@ -235,6 +238,13 @@ class UnknownMachine(UsageError):
     wants = ("name", "known")
 
 
+class BadHousehold(UsageError):
+    """Neither a household that ships nor a file that describes one."""
+
+    code = "bad_household"
+    wants = ("path", "reason", "known")
+
+
 class UnknownModel(UsageError):
     """No model has this id, role or capability."""
 
@@ -372,6 +382,20 @@ class HouseholdRuns(UsageError):
 
     code = "household_runs"
     wants = ("pid",)
+
+
+class BadEngine(UsageError):
+    """A file or folder that is not a build of the engine for this machine."""
+
+    code = "bad_engine"
+    wants = ("path", "reason")
+
+
+class EngineInUse(UsageError):
+    """A build of the engine that a process still has open."""
+
+    code = "engine_in_use"
+    wants = ("engine", "pid")
 
 
 class HomeNotUsable(UsageError):

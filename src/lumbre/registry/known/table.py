@@ -54,7 +54,7 @@ class KnownModel:
     """A quant of the same model and its file's bytes: what it has beside its tensors, all
     have. Without a quant: those bytes themselves."""
     fixed_bytes: int = 0
-    """What the process of such a file holds: measured by its publisher, else the file."""
+    """What the process of a file that is no GGUF was measured to hold; 0: nobody said."""
     beside_bytes: int = 0
     """A projector's file, for pictures and sounds."""
     context_tokens: int = 0
@@ -195,7 +195,7 @@ def _bare(row: Mapping[str, Any]) -> dict[str, Any]:
         "format": row["format"],
         "files": row["numbers"],
         "listed_bytes": row["file_bytes"],
-        "fixed_bytes": row.get("fixed_bytes", row["file_bytes"]),
+        "fixed_bytes": row.get("fixed_bytes", 0),
         "context_tokens": row.get("context", 0),
         "runs_on_cards": row.get("runs_on_cards", False),
     }

@@ -1,0 +1,143 @@
+"""What a plan is asked for: which machine, which models, how long a context."""
+
+import difflib
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from lumbre.cli.session import Session
+from lumbre.core.errors import BadArguments, LumbreError, UnknownModel
+from lumbre.core.machine import CPU, Host
+from lumbre.core.model import CHAT_ROLES
+
+if TYPE_CHECKING:
+    from lumbre.planning import Context, Planning, Wanted
+
+_NEAREST = 5
+_ALIKE = 0.5
+
+
+def host_of(session: Session, machine: str | None) -> Host:
+    """A machine by name or file; this one when none is named.
+
+    Raises:
+        UnknownMachine, BadMachine: as `find_machine`.
+    """
+    if machine is not None:
+        from lumbre.hardware.described import find_machine
+
+        return find_machine(machine)
+    from lumbre.planning import this_machine_of
+
+    return this_machine_of(session.config)
+
+
+def held_by(session: Session) -> dict[str, int]:
+    """Bytes of main memory the models of this home hold now: a plan may count on them."""
+    from lumbre.cli.attach import reach, running
+
+    note = running(session)
+    if note is None:
+        return {}
+    try:
+        seen = reach(session, note).get("/lumbre/ps")
+    except LumbreError:  # it ended this moment: it holds nothing
+        return {}
+    return {CPU: sum(model["measured_bytes"] for model in seen["models"])}
+
+
+def context_of(session: Session, text: str | None) -> "Context":
+    """Tokens, `max`, or None where nothing was asked.
+
+    Raises:
+        BadArguments: neither a number that makes sense nor max.
+    """
+    from lumbre.planning import LEAST_CONTEXT_TOKENS
+
+    if text is None:
+        return None
+    if text.strip().lower() == "max":
+        return "max"
+    try:
+        tokens = int(text)
+    except ValueError:
+        tokens = 0
+    if tokens < LEAST_CONTEXT_TOKENS or not text.strip().isascii():
+        least = LEAST_CONTEXT_TOKENS
+        raise BadArguments(reason=session.say("plan_view.ask.context", least=least, given=text))
+    return tokens
+
+
+def within_training(session: Session, wanted: "Wanted", context: "Context") -> None:
+    """Hold the context to what every chat model was trained for.
+
+    Raises:
+        BadArguments: it is beyond that of one.
+    """
+    if not isinstance(context, int):
+        return
+    for wish in wanted.wishes:
+        trained_tokens = wish.facts.context_length if wish.facts else 0
+        if wish.role in CHAT_ROLES and 0 < trained_tokens < context:
+            reason = session.say(
+                "plan_view.ask.beyond_training",
+                model=wish.id,
+                trained_tokens=trained_tokens,
+                wanted_tokens=context,
+            )
+            raise BadArguments(reason=reason)
+
+
+def ids_of(session: Session, text: str | None) -> list[str] | None:
+    """The names of `--models`, each once.
+
+    Raises:
+        BadArguments: there is none in it.
+    """
+    if text is None:
+        return None
+    names = list(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise BadArguments(reason=session.say("plan_view.ask.no_models"))
+    return names
+
+
+def wanted_of(planning: "Planning", models: Sequence[str] | None, context: "Context") -> "Wanted":
+    """The models asked for; who is not known is told the nearest of all names there are.
+
+    Raises:
+        UnknownModel: a name that is neither in the registry nor known.
+    """
+    try:
+        return planning.wanted(models, context)
+    except UnknownModel as error:
+        name = str(error.facts["name"])
+        raise UnknownModel(name=name, known=_nearest(name, error.facts["known"])) from error
+
+
+def described_of(planning: "Planning", name: str, context: "Context") -> "tuple[Wanted, str]":
+    """A household that a file describes, and the machine it is meant for.
+
+    Raises:
+        BadHousehold: there is none of this name, or its file says what cannot be.
+    """
+    from lumbre.planning import Wanted
+    from lumbre.registry.known.household import find_household
+
+    described = find_household(name)
+    wishes = [
+        planning.wish(model, context) for model in described.models if model.format != "remote"
+    ]
+    remote = [model.id for model in described.models if model.format == "remote"]
+    wanted = Wanted(wishes=tuple(wish for wish in wishes if wish is not None), remote=tuple(remote))
+    return wanted, described.machine
+
+
+def _nearest(name: str, mine: object) -> list[str]:
+    """Of the person's own models and the known ones; whole ids, and ids without a quant."""
+    from lumbre.registry.known import known_models
+
+    own = [str(one) for one in mine] if isinstance(mine, list | tuple) else []
+    bases = dict.fromkeys(model.base for model in known_models())
+    names = [*own, *bases, *(model.id for model in known_models())]
+    near = difflib.get_close_matches(name.lower(), names, _NEAREST, _ALIKE)
+    return list(dict.fromkeys(near)) or own
