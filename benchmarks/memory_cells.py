@@ -20,7 +20,6 @@ import aiohttp
 from lumbre import backends
 from lumbre.core.backend import KvType, LoadMode, WorkerSettings
 from lumbre.core.model import Manifest
-from lumbre.hardware.usage import pss_bytes
 from lumbre.pool.worker import Worker, new_key
 
 CONTEXTS = (512, 2048, 8192)
@@ -64,10 +63,10 @@ async def measure(weights: Path, settings: WorkerSettings, log: Path) -> dict[st
     engine = backend.connect(manifest, worker.url, worker.key)
     try:
         await engine.ready()
-        ready = held(worker.pid)
+        ready = held(worker, weights)
         begun = time.monotonic()
         await fill(worker, settings)
-        return {"ready": ready, "full": held(worker.pid), "fill_s": time.monotonic() - begun}
+        return {"ready": ready, "full": held(worker, weights), "fill_s": time.monotonic() - begun}
     finally:
         await engine.close()
         await worker.stop()
@@ -92,14 +91,9 @@ async def fill(worker: Worker, settings: WorkerSettings) -> None:
         await asyncio.gather(*(one(slot) for slot in range(settings.slots)))
 
 
-def held(pid: int) -> dict[str, int]:
-    """Bytes of a process, by what they are."""
-    found = {"pss_bytes": pss_bytes(pid)}
-    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]:
-        name, _, rest = line.partition(":")
-        if name in {"Rss", "Pss_Anon", "Pss_File", "Anonymous"}:
-            found[name.lower() + "_bytes"] = int(rest.split()[0]) * 1024
-    return found
+def held(worker: Worker, weights: Path) -> dict[str, int]:
+    """Bytes of a worker: all, and what is not a page of its mapped weights."""
+    return {"pss_bytes": worker.pss_bytes(), "beside_bytes": worker.beside_bytes({weights})}
 
 
 def read_rows(path: Path) -> dict[str, dict[str, Any]]:

@@ -5,11 +5,11 @@ The one object above the pool. It turns a manifest into something that can be st
 """
 
 import asyncio
-import platform
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,14 +18,17 @@ from numpy.typing import NDArray
 from lumbre.config import Config
 from lumbre.config.settings import ChatModel
 from lumbre.core.backend import Chats, Embeds, WorkerSettings
-from lumbre.core.errors import CannotDo, UnknownModel
+from lumbre.core.errors import CannotDo, UnknownModel, WeightsMissing
 from lumbre.core.generation import ChatRequest, Delta
+from lumbre.core.machine import CPU, Host
 from lumbre.core.messages import Message
 from lumbre.core.model import CHAT_ROLES, RESIDENT_ROLES, Manifest, Sampling
-from lumbre.formats.gguf import read_facts
+from lumbre.core.plan import Choice, Footprint
 from lumbre.hardware.cores import usable_cores
 from lumbre.hardware.memory import read_memory
-from lumbre.planner.need import need, need_of_files
+from lumbre.planner.records import Records
+from lumbre.planner.wish import Wish
+from lumbre.planning import Planning, Wanted, this_machine_of
 from lumbre.pool.lease import Prepared, View
 from lumbre.pool.pool import Pool
 from lumbre.pool.threads import share
@@ -38,6 +41,9 @@ _EMBED_BATCH = 256
 
 _QUEUED = 64
 """Requests an encoder may have before it; it serves them one after the other itself."""
+
+_FULL_SHARE = 0.9
+"""Of a context, from which on what a worker holds is taken for what it holds at most."""
 
 
 @dataclass(slots=True)
@@ -54,12 +60,17 @@ class Spent:
 class Runtime:
     """Every model of the household, ready to be asked."""
 
-    def __init__(self, config: Config, store: Store) -> None:
+    def __init__(
+        self, config: Config, store: Store, machine: Callable[[], Host] | None = None
+    ) -> None:
         self.config = config
         self.registry = Registry(config.folders.registry)
         self.weights = Weights(config.folders.weights, store)
         self.spent = Spent()
+        self.planning = Planning(config, Records(store), self.weights)
+        self._machine = machine or partial(this_machine_of, config)
         self._prepared: dict[str, Prepared] = {}
+        self._placed: dict[str, _Placed] = {}
         memory = config.settings.memory
         self.pool = Pool(
             self._prepare,
@@ -68,6 +79,7 @@ class Runtime:
             reserve_bytes=memory.reserve_bytes,
             cap_bytes=round(memory.max_ram_gb * 1e9) or None,
             start_timeout_s=config.settings.worker.start_timeout_s,
+            measured=self._learn,
         )
 
     def primary(self) -> Manifest:
@@ -100,7 +112,7 @@ class Runtime:
 
     def window_tokens(self, model: str | None = None) -> int:
         """Tokens one conversation with this model may hold, answer included."""
-        return self._window_tokens(self.chat_model(model))
+        return self.planning.context_tokens(self.chat_model(model))
 
     def sampling(self, model: str | None = None) -> Sampling:
         """How a chat model talks: as the settings say, else its manifest, else our defaults."""
@@ -152,13 +164,17 @@ class Runtime:
             if not isinstance(lease.engine, Chats):
                 raise CannotDo(model=manifest.id, what="chat")
             _add(self.spent.requests, manifest.id, 1)
+            filled_tokens = 0
             async with aclosing(lease.engine.chat(request)) as deltas:
                 async for delta in deltas:
                     if usage := delta.usage:
                         _add(self.spent.prompt_tokens, manifest.id, usage.prompt_tokens)
                         _add(self.spent.cached_tokens, manifest.id, usage.cached_tokens)
                         _add(self.spent.output_tokens, manifest.id, usage.output_tokens)
+                        filled_tokens = usage.prompt_tokens + usage.output_tokens
                     yield delta
+            if filled_tokens >= _FULL_SHARE * self.planning.context_tokens(manifest):
+                await self.pool.measure(manifest.id, is_full=True)
 
     async def count(self, messages: Sequence[Message], model: str | None = None) -> int:
         """Tokens of the prompt these messages become, by the model's own tokenizer."""
@@ -202,16 +218,10 @@ class Runtime:
     def _prepare_now(self, manifest: Manifest) -> Prepared:
         settings = self.config.settings
         files = self.weights.files_for_use(manifest, skip_checksum=settings.weights.skip_checksum)
-        worker = self._settings(manifest)
-        if manifest.format == "gguf":
-            embeds = manifest.role == "embedding"
-            facts = read_facts(files["weights"])
-            needed = need(facts, worker, embeds=embeds, processor=platform.machine())
-        else:
-            resident = manifest.metadata.get("resident_bytes")
-            total_bytes = sum(path.stat().st_size for path in files.values())
-            needed = need_of_files(total_bytes, resident if isinstance(resident, int) else None)
+        placed, needed = self._place(manifest)
+        worker = self._settings(manifest, placed.choice)
         idle_s = manifest.idle_unload_seconds or settings.pool.idle_s
+        self._placed[manifest.id] = placed
         return Prepared(
             manifest=manifest,
             files=files,
@@ -221,7 +231,46 @@ class Runtime:
             slots=worker.slots if manifest.role in CHAT_ROLES else _QUEUED,
         )
 
-    def _settings(self, manifest: Manifest) -> WorkerSettings:
+    def _place(self, manifest: Manifest) -> tuple["_Placed", Footprint]:
+        """How the plan of this moment runs a model, and what it then holds of main memory.
+
+        One that the plan refuses is asked for in its smallest form: the pool then says what
+        is missing, or finds that memory has come free.
+
+        Raises:
+            BadWeights: its file cannot be believed.
+        """
+        wanted, host = self.planning.wanted(), self._machine()
+        wish = next((w for w in wanted.wishes if w.id == manifest.id), None)
+        if wish is None:
+            wish = self.planning.wish(manifest)
+        if wish is None:
+            raise WeightsMissing(model=manifest.id)
+        plan = self.planning.plan(wanted, host, {CPU: self.pool.held_bytes()})
+        planned = plan.planned(manifest.id)
+        if planned is not None:
+            placements, choice = planned.placements, planned.choice
+        else:
+            choice = _smallest(wish)
+            with self.planning.estimating(wanted) as estimate:
+                placements, _ = estimate(wish, choice, host)
+        footprint = next(p.footprint for p in placements if p.device == CPU)
+        return _Placed(wish, choice, wanted, host), footprint
+
+    def _learn(self, prepared: Prepared, held_bytes: int, is_full: bool) -> None:
+        """Correct the next plan by what a worker was seen to hold."""
+        placed = self._placed.get(prepared.manifest.id)
+        if placed is not None:
+            with self.planning.estimating(placed.wanted) as estimate:
+                estimate.learn(
+                    placed.wish,
+                    placed.choice,
+                    placed.host,
+                    beside_bytes=held_bytes,
+                    is_full=is_full,
+                )
+
+    def _settings(self, manifest: Manifest, choice: Choice) -> WorkerSettings:
         worker = self.config.settings.worker
         threads = share(
             usable_cores(),
@@ -230,23 +279,19 @@ class Runtime:
             small=manifest.role in RESIDENT_ROLES,
         )
         return WorkerSettings(
-            context_tokens=(
-                self._window_tokens(manifest)
-                if manifest.role in CHAT_ROLES
-                else manifest.context_length or 0
-            ),
-            slots=1,
+            context_tokens=choice.context_tokens,
+            slots=choice.slots,
             prompt_threads=threads.prompt,
             generation_threads=threads.generation,
-            load_mode=worker.load_mode,
-            extra_buffers=worker.extra_buffers,
+            load_mode=choice.load_mode,
+            extra_buffers=choice.extra_buffers,
             cache_ram_mib=worker.cache_ram_mib,
-            kv_type=worker.kv_type,
+            kv_type=choice.kv_type,
+            gpu_layers=choice.card_layers,
+            devices=tuple(device for device, _ in choice.layers),
+            tensor_split=tuple(count for _, count in choice.layers),
+            expert_layers_on_cpu=choice.expert_layers_on_cpu,
         )
-
-    def _window_tokens(self, manifest: Manifest) -> int:
-        wish = self._wish(manifest)[1].context_length
-        return min(wish, manifest.context_length or wish)
 
     def _wish(self, manifest: Manifest) -> tuple[str, ChatModel]:
         """Which section of the settings speaks of a model, and what it says."""
@@ -254,6 +299,26 @@ class Runtime:
         if manifest.role in ("lightweight", "micro"):
             return "lightweight", llm.lightweight
         return "primary", llm.primary
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """How a model was last prepared."""
+
+    wish: Wish
+    choice: Choice
+    wanted: Wanted
+    host: Host
+
+
+def _smallest(wish: Wish) -> Choice:
+    return Choice(
+        context_tokens=wish.context_tokens,
+        slots=wish.slots,
+        kv_type=wish.kv_types[-1],
+        load_mode=wish.load_modes[-1],
+        extra_buffers=wish.extra_buffers[-1],
+    )
 
 
 def _add(table: dict[str, int], key: str, amount: int) -> None:

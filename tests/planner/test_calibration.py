@@ -13,6 +13,7 @@ from lumbre.core.plan import Choice, Footprint
 from lumbre.formats.gguf import read_facts
 from lumbre.planner import calibration
 from lumbre.planner.estimate import Estimator, Here
+from lumbre.planner.footprint import slots_bytes
 from lumbre.planner.oracle import Oracle
 from lumbre.planner.records import Calibration, Records
 from lumbre.planner.wish import Wish
@@ -29,7 +30,7 @@ HOST = Host(
 )
 WISH = Wish(id="q", role="primary", facts=QWEN)
 BUFFERS = Footprint(
-    weights_bytes=1000 * MIB, kv_bytes=56 * MIB, compute_bytes=9 * MIB, overhead_bytes=110 * MIB
+    weights_bytes=QWEN.file_bytes, kv_bytes=56 * MIB, compute_bytes=9 * MIB, overhead_bytes=110 * MIB
 )
 
 
@@ -44,15 +45,15 @@ def test_the_next_plan_covers_what_was_seen(
     constant_mib: int, is_full: bool, load_mode: str, slots: int, same_slots: bool
 ) -> None:
     choice = replace(CHOICE, load_mode=load_mode, slots=slots)  # type: ignore[arg-type]
-    held = (constant_mib + 65) * MIB + calibration.slots_bytes(QWEN, slots)
-    held += 0 if load_mode == "mmap" else 1000 * MIB
+    held = (constant_mib + 65) * MIB + slots_bytes(QWEN, slots)
+    held += QWEN.file_bytes - (QWEN.file_bytes if load_mode == "mmap" else 0)
     found = calibration.learned(
         None, WISH, choice, BUFFERS, planned_bytes=0, beside_bytes=held, is_full=is_full
     )
     assert found is not None
     again = choice if same_slots else replace(choice, slots=slots + 1)
     overhead = calibration.overhead_bytes(found, WISH, again, BUFFERS.compute_bytes)
-    assert overhead >= constant_mib * MIB + calibration.slots_bytes(QWEN, again.slots)
+    assert overhead >= constant_mib * MIB + slots_bytes(QWEN, again.slots)
 
 
 def test_a_process_that_was_not_seen_whole_teaches_nothing() -> None:
@@ -99,7 +100,7 @@ def test_a_measurement_is_kept_for_its_load_mode_alone(store: Store, smollm2: Pa
         assert basis == "oracle"
         asked = estimate.asked(wish, CHOICE, HOST)
         assert asked is not None
-        held_bytes = asked.kv_bytes + asked.compute_bytes + 50 * MIB
+        held_bytes = asked.kv_bytes + asked.compute_bytes + 48 * MIB
         estimate.learn(wish, CHOICE, HOST, beside_bytes=held_bytes, is_full=True)
         again = Estimator(Records(store), oracle, here, "b")
         after, basis = again(wish, CHOICE, HOST)

@@ -13,9 +13,10 @@ import pytest
 from lumbre.core.backend import Chats, WorkerSettings
 from lumbre.core.errors import DoesNotFit, Stopping, WeightsMissing, WorkerFailed
 from lumbre.core.generation import ChatRequest
-from lumbre.core.machine import Memory, Need
+from lumbre.core.machine import Memory
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
+from lumbre.core.plan import Footprint
 from lumbre.hardware.memory import read_memory
 from lumbre.pool.lease import Prepared
 from lumbre.pool.pool import Pool
@@ -35,7 +36,7 @@ def prepared(weights: Path, *, need_mib: int = 250, idle_s: float | None = None)
         manifest=manifest,
         files={"weights": weights},
         settings=WorkerSettings(context_tokens=512),
-        need=Need(need_mib * MIB, 0, 0, 0),
+        need=Footprint(weights_bytes=need_mib * MIB),
         idle_s=idle_s,
     )
 

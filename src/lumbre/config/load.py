@@ -40,6 +40,8 @@ class Config:
     settings: Settings
     folders: Folders
     origins: Mapping[str, Origin] = field(default_factory=dict)
+    visible_cards: str | None = None
+    """CUDA_VISIBLE_DEVICES: the cards this program may use; None: all."""
 
     def values(self) -> Iterator[tuple[str, object, Origin]]:
         """Every key with its value and origin, in the order of the tree."""
@@ -60,7 +62,9 @@ class Config:
         settings = replace(
             self.settings, interface=Interface(), household=Household(), documents=documents
         )
-        told = f"{settings}|{self.folders.home}|{self.folders.weights}"
+        chosen = sorted(key for key in self.origins if key.startswith("worker."))
+        told = f"{settings}|{chosen}|{self.folders.home}|{self.folders.weights}"
+        told += f"|{self.visible_cards}"
         return hashlib.sha256(told.encode()).hexdigest()[:16]
 
 
@@ -88,7 +92,7 @@ def load(environment: Mapping[str, str], flags: Mapping[str, str] | None = None)
         origins[key] = origin
     settings = _rebuild(Settings(), values)
     _check_overlap(settings.documents, origins)
-    return Config(settings, folders, origins)
+    return Config(settings, folders, origins, environment.get("CUDA_VISIBLE_DEVICES"))
 
 
 def keys() -> tuple[str, ...]:

@@ -98,6 +98,9 @@ class Use:
 class Worker:
     """How engines run."""
 
+    engine: str = "auto"
+    """What runs GGUF models, by its name in `lumbre engines list`; auto: a build for the
+    machine's cards where one is installed, else the built-in one."""
     prompt_threads: int = 0
     """Threads that read a prompt; 0: every core we may use."""
     generation_threads: int = 0

@@ -74,18 +74,3 @@ class Host:
         """The device of this id, which has to be there."""
         return next(device for device in self.devices if device.id == device_id)
 
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """Bytes a worker will hold once loaded and filled, by what they are for."""
-
-    weights_bytes: int
-    """The weights file, mapped or read."""
-    repack_bytes: int
-    """A second copy of tensors the CPU backend rewrites for speed."""
-    kv_bytes: int
-    overhead_bytes: int
-
-    @property
-    def total_bytes(self) -> int:
-        return self.weights_bytes + self.repack_bytes + self.kv_bytes + self.overhead_bytes

@@ -4,6 +4,7 @@ Proportional set size: adding it up over processes gives what they hold together
 the resident size does not (three workers on one weights file: 348 MiB, not 576).
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 import psutil
@@ -53,6 +54,29 @@ def _children(pid: int) -> list[int]:
         return [child.pid for child in psutil.Process(pid).children()]
     except (psutil.NoSuchProcess, psutil.AccessDenied):
         return []
+
+
+def beside_bytes(pid: int, files: Collection[Path]) -> int:
+    """Of one process, without the pages of these files, which others may share and the system
+    may drop; 0 when it is gone or not ours to look at.
+
+    Source: Documentation/filesystems/proc.rst, smaps: a mapping's line ends with its path,
+    the lines below it are its own.
+    """
+    names = {str(path) for path in files} | {str(path.resolve()) for path in files}
+    try:
+        lines = Path(f"/proc/{pid}/smaps").read_text().splitlines()
+    except OSError:
+        return _elsewhere(pid) if not Path("/proc/self/smaps").exists() else 0
+    total_bytes, counts = 0, True
+    for line in lines:
+        first, _, rest = line.partition(" ")
+        if not first.endswith(":"):
+            path = line.split(maxsplit=5)[5:]
+            counts = not path or path[0] not in names
+        elif counts and first in ("Pss:", "SwapPss:"):
+            total_bytes += int(rest.split()[0]) * 1024
+    return total_bytes
 
 
 def _rollup(pid: int) -> dict[str, int] | None:

@@ -41,7 +41,7 @@ def learned(
     may drop.
     """
     assert wish.facts is not None
-    mapped_bytes = buffers.weights_bytes if choice.load_mode == "mmap" else 0
+    mapped_bytes = wish.facts.file_bytes if choice.load_mode == "mmap" else 0
     standing_bytes = buffers.total_bytes - buffers.overhead_bytes
     measured_bytes = beside_bytes + mapped_bytes
     constant_bytes = measured_bytes - standing_bytes - slots_bytes(wish.facts, choice.slots)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lumbre.core.backend import Engine, WorkerSettings
-from lumbre.core.machine import Need
 from lumbre.core.model import Manifest
+from lumbre.core.plan import Footprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class Prepared:
     manifest: Manifest
     files: Mapping[str, Path]
     settings: WorkerSettings
-    need: Need
+    need: Footprint
+    """In main memory."""
     idle_s: float | None
     slots: int = 1
     """Leases at a time."""

@@ -62,13 +62,16 @@ class Pool:
         reserve_bytes: int = 0,
         cap_bytes: int | None = None,
         start_timeout_s: float = 180.0,
+        measured: Callable[[Prepared, int, bool], None] | None = None,
     ) -> None:
+        """`measured` hears what a worker holds beside its files, and if its context is full."""
         self.counters = Counters()
         self._prepare = prepare
         self._memory = memory
         self._logs = logs
         self._reserve_bytes = reserve_bytes
         self._start_timeout_s = start_timeout_s
+        self._measured = measured
         self._state = State(cap_bytes=cap_bytes)
         self._tickets = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[int]] = {}
@@ -185,6 +188,21 @@ class Pool:
             )
         return seen
 
+    async def measure(self, model: str, *, is_full: bool) -> None:
+        """Tell who listens what the workers of a model hold now, `is_full` with a full context."""
+        for number, loaded in self._state.workers.items():
+            worker = self._workers.get(number)
+            if worker and loaded.model == model and self._measured:
+                prepared = self._prepared[model]
+                files = set(prepared.files.values())
+                held_bytes = await asyncio.to_thread(worker.beside_bytes, files)
+                if held_bytes:
+                    await asyncio.to_thread(self._measured, prepared, held_bytes, is_full)
+
+    def held_bytes(self) -> int:
+        """What all workers hold of main memory that is not a mapped file."""
+        return sum(worker.private_bytes() for worker in list(self._workers.values()))
+
     def pids(self) -> list[int]:
         """Every process of ours that is there now."""
         return [worker.pid for worker in list(self._workers.values())]
@@ -247,7 +265,7 @@ class Pool:
             weights_bytes=need.weights_bytes,
             repack_bytes=need.repack_bytes,
             kv_bytes=need.kv_bytes,
-            overhead_bytes=need.overhead_bytes,
+            overhead_bytes=need.compute_bytes + need.overhead_bytes,
             available_bytes=refusal.free_bytes,
         )
 
@@ -267,6 +285,7 @@ class Pool:
             _add(self.counters.loads, model)
             _add(self.counters.load_s, model, time.monotonic() - begun)
             self._happened(Started(number))
+            await self.measure(model, is_full=False)
             await worker.gone()
             raise worker.failure()
         except LumbreError as error:

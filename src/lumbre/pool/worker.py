@@ -6,6 +6,7 @@ import os
 import secrets
 import signal
 import sys
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -97,6 +98,10 @@ class Worker:
     def pss_bytes(self) -> int:
         """Memory it and its children hold, their share of what they share; 0 once gone."""
         return sum(map(usage.pss_bytes, usage.family(self.pid)))
+
+    def beside_bytes(self, files: Collection[Path]) -> int:
+        """Memory it holds beside the pages of these mapped files; 0 once it is gone."""
+        return usage.beside_bytes(self.pid, files)
 
     def private_bytes(self) -> int:
         """The part of it that nobody else can have: all but mapped weights; 0 once it is gone."""

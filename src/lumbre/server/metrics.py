@@ -13,6 +13,7 @@ NAMES = (
     "lumbre_uptime_seconds",
     "lumbre_model_planned_bytes",
     "lumbre_model_measured_bytes",
+    "lumbre_estimate_error_bytes",
     "lumbre_model_leases",
     "lumbre_model_loads_total",
     "lumbre_model_load_seconds_total",
@@ -43,6 +44,14 @@ class _Reading(Collector):
             "lumbre_uptime_seconds", "Seconds since the household opened", self._uptime_s
         )
         yield from self._by_worker()
+        error = GaugeMetricFamily(
+            "lumbre_estimate_error_bytes",
+            "Planned less measured memory of a model, when last measured",
+            labels=("model",),
+        )
+        for model, error_bytes in self._runtime.planning.records.errors().items():
+            error.add_metric((model,), error_bytes)
+        yield error
         yield GaugeMetricFamily("lumbre_waiting", "Requests without a lease yet", pool.waiting)
         yield _counter("lumbre_model_loads", "Workers that became ready", pool.counters.loads)
         yield _counter("lumbre_model_load_seconds", "Seconds spent loading", pool.counters.load_s)

@@ -1,0 +1,184 @@
+"""Plans beside what workers were measured to hold: uncalibrated, calibrated, and what others say.
+
+Rows come from `benchmarks/memory_cells.py`. A plan is asked twice: as a machine that has never
+run the model would, and after one cell of the same load mode and buffers was measured
+(context 512, one slot), first only loaded, then with a full context. Beside them stand the
+engine's own forecast as its tool asks for it, and the file's size plus its cache, which is
+what people add up by hand.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from memory_cells import read_rows
+
+from lumbre.core.machine import CPU, Device, Host
+from lumbre.core.plan import Choice
+from lumbre.formats.gguf import read_facts
+from lumbre.planner.estimate import Estimator, Here
+from lumbre.planner.footprint import formula
+from lumbre.planner.oracle import Oracle, Shape
+from lumbre.planner.records import Records
+from lumbre.planner.wish import Wish
+from lumbre.planning import engine_build
+from lumbre.store import Store
+from recording import about, keep
+
+MIB = 2**20
+Phase = Literal["never", "ready", "full"]
+_HOST = Host(
+    name="measured",
+    devices=(Device(id=CPU, kind="cpu", name="", total_bytes=2**40, free_bytes=2**40),),
+    cores=1,
+    architecture="x86_64",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One row: what was run, and its bytes once loaded and once full."""
+
+    name: str
+    weights: str
+    choice: Choice
+    held: Mapping[str, Mapping[str, int]]
+
+    @property
+    def measured_bytes(self) -> int:
+        return self.held["full"]["pss_bytes"]
+
+
+def cell_of(row: Mapping[str, Any]) -> Cell:
+    weights, load_mode, extra, context, kv_type, slots, _ = row["cell"].split("/")
+    choice = Choice(
+        context_tokens=int(context),
+        slots=int(slots),
+        kv_type=kv_type,
+        load_mode=load_mode,
+        extra_buffers=extra == "extra",
+    )
+    return Cell(row["cell"], weights, choice, row)
+
+
+def planned(cells: Iterable[Cell], folder: Path, phase: Phase, dry_runs: Records) -> dict[str, int]:
+    """What a plan says of each cell; by cell."""
+    cells = list(cells)
+    names = {cell.weights for cell in cells}
+    facts = {name: read_facts(folder / name) for name in names}
+    here = {name: Here(folder / name, name) for name in names}
+    wishes = {name: Wish(id=name, role="secondary", facts=facts[name]) for name in names}
+    with tempfile.TemporaryDirectory() as fresh, Oracle(dry_runs, engine_build()) as oracle:
+        store = Store(Path(fresh) / "lumbre.db")
+        estimate = Estimator(Records(store), oracle, here, engine_build())
+        for cell in cells:
+            c = cell.choice
+            first = (c.context_tokens, c.slots, c.kv_type) == (512, 1, "f16")
+            if phase == "never" or not first:
+                continue
+            mapped_bytes = facts[cell.weights].file_bytes if c.load_mode == "mmap" else 0
+            beside_bytes = cell.held[phase]["pss_bytes"] - mapped_bytes
+            estimate.learn(
+                wishes[cell.weights],
+                c,
+                _HOST,
+                beside_bytes=beside_bytes,
+                is_full=phase == "full",
+            )
+        said = {
+            cell.name: sum(
+                placement.footprint.total_bytes
+                for placement in estimate(wishes[cell.weights], cell.choice, _HOST)[0]
+            )
+            for cell in cells
+        }
+        store.close()
+    return said
+
+
+def others(cells: Iterable[Cell], folder: Path, dry_runs: Records) -> dict[str, dict[str, int]]:
+    """What the header's formula, the engine's forecast and a sum by hand say of each cell."""
+    said: dict[str, dict[str, int]] = {"formula": {}, "dry_run_alone": {}, "by_hand": {}}
+    with Oracle(dry_runs, engine_build()) as oracle:
+        for cell in cells:
+            facts = read_facts(folder / cell.weights)
+            wish = Wish(id=cell.weights, role="secondary", facts=facts)
+            ((computed,)) = formula(wish, cell.choice, _HOST)
+            said["formula"][cell.name] = computed.footprint.total_bytes
+            c = cell.choice
+            shape = Shape(
+                context_tokens=c.context_tokens, slots=c.slots, batch_tokens=64, kv_type=c.kv_type
+            )
+            buffers = oracle.buffers(folder / cell.weights, shape)
+            if buffers:
+                alone = buffers.weights_bytes + buffers.kv_bytes + buffers.compute_bytes
+                said["dry_run_alone"][cell.name] = alone
+            said["by_hand"][cell.name] = facts.file_bytes + computed.footprint.kv_bytes
+    return said
+
+
+def errors(
+    cells: Iterable[Cell], said: Mapping[str, int], only: Callable[[Cell], bool] = lambda _: True
+) -> dict[str, object]:
+    """How far a forecast is from what was measured, and on which side."""
+    shares, sizes = [], []
+    for cell in cells:
+        if only(cell) and cell.name in said:
+            sizes.append((said[cell.name] - cell.measured_bytes) / MIB)
+            shares.append(sizes[-1] * MIB / cell.measured_bytes)
+    return {
+        "cells": len(shares),
+        "under": sum(size < 0 for size in sizes),
+        "mean_share": round(statistics.mean(map(abs, shares)), 4),
+        "least_share": round(min(shares), 4),
+        "largest_share": round(max(shares), 4),
+        "least_mib": round(min(sizes), 1),
+        "largest_mib": round(max(sizes), 1),
+    }
+
+
+def main() -> None:
+    ask = argparse.ArgumentParser(description=__doc__)
+    ask.add_argument("rows", type=Path)
+    ask.add_argument("--weights", type=Path, required=True, help="the folder the rows came from")
+    chosen = ask.parse_args()
+    cells = [cell_of(row) for row in read_rows(chosen.rows).values()]
+    with tempfile.TemporaryDirectory() as fresh:
+        store = Store(Path(fresh) / "lumbre.db")
+        dry_runs = Records(store)
+        told: dict[str, Mapping[str, int]] = {
+            "uncalibrated": planned(cells, chosen.weights, "never", dry_runs),
+            "calibrated_by_a_load": planned(cells, chosen.weights, "ready", dry_runs),
+            "calibrated_by_a_full_context": planned(cells, chosen.weights, "full", dry_runs),
+            **others(cells, chosen.weights, dry_runs),
+        }
+        store.close()
+    models = sorted({cell.weights for cell in cells})
+    result: dict[str, object] = {"engine": engine_build(), "figures": {}}
+    figures: dict[str, object] = {}
+    for name, said in told.items():
+        figures[name] = {"all": errors(cells, said)} | {
+            model: errors(cells, said, lambda cell, model=model: cell.weights == model)  # type: ignore[misc]
+            for model in models
+        }
+        print(name, json.dumps(figures[name]["all"]))  # type: ignore[index]
+    result["figures"] = figures
+    result["cells"] = [
+        {
+            "cell": cell.name,
+            "measured_bytes": cell.measured_bytes,
+            "loaded_bytes": cell.held["ready"]["pss_bytes"],
+            **{name: said.get(cell.name) for name, said in told.items()},
+        }
+        for cell in cells
+    ]
+    print(keep("memory", about(), result))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,294 @@
+"""What this household will load, and how: its manifests, its settings and its machine, made a plan.
+
+The one place where the three meet: manifests become wishes, the machine becomes limits,
+and `lumbre.planner` decides. Nothing is loaded here, and nothing is fetched.
+"""
+
+import importlib.metadata
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+
+from lumbre.config import Config
+from lumbre.core.backend import KvType, LoadMode
+from lumbre.core.errors import LumbreError
+from lumbre.core.machine import CPU, Host
+from lumbre.core.model import CHAT_ROLES, Facts, Manifest, Role
+from lumbre.core.plan import Plan, Refused
+from lumbre.formats.gguf import read_facts
+from lumbre.hardware.probe import VISIBLE, this_machine
+from lumbre.planner.estimate import Estimator, Here
+from lumbre.planner.footprint import WITHOUT_FORMULA_BYTES
+from lumbre.planner.oracle import Oracle
+from lumbre.planner.place import place
+from lumbre.planner.records import Records
+from lumbre.planner.wish import Wish
+from lumbre.registry.folder import Registry
+from lumbre.registry.known import find_known
+from lumbre.registry.weights import Weights
+from lumbre.store import Store
+from lumbre.words import Sentence
+
+HOUSEHOLD_BYTES = 120 * 2**20
+"""Of the household's own process. Source: 77 MB measured after work, every model unloaded."""
+LEAST_CONTEXT_TOKENS = 512
+"""Where the most that fits is asked for: less than this is no talk."""
+_KV_TYPES: tuple[KvType, ...] = ("f16", "q8_0")
+_LOAD_MODES: tuple[LoadMode, ...] = ("mmap", "read")
+Context = int | Literal["max"] | None
+"""Tokens every chat model is to have; max: the most that fits; None: as the settings say."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a plan is made for."""
+
+    wishes: tuple[Wish, ...] = ()
+    here: Mapping[str, Here] = field(default_factory=dict)
+    """Models whose weights are on this machine."""
+    remote: tuple[str, ...] = ()
+    """Models that run elsewhere."""
+    refused: tuple[Refused, ...] = ()
+    """Models of which nothing is known to plan with, and why."""
+
+
+class Planning:
+    """Plans for one home, as its manifests and files are at the moment of asking."""
+
+    def __init__(self, config: Config, records: Records, weights: Weights) -> None:
+        self.records = records
+        self.build = engine_build()
+        self._config = config
+        self._registry = Registry(config.folders.registry)
+        self._weights = weights
+
+    def wanted(
+        self,
+        models: Sequence[str] | None = None,
+        context: Context = None,
+        *,
+        runs_on_cards: bool = True,
+    ) -> Wanted:
+        """The wishes of these models, by id, role or known name; of every manifest when none.
+
+        Raises:
+            UnknownModel: a name that is neither in the registry nor known.
+        """
+        found = Wanted()
+        for named in self._named(models):
+            if named.format == "remote":
+                found = replace(found, remote=(*found.remote, named.id))
+            else:
+                found = self._with(found, named, context, runs_on_cards=runs_on_cards)
+        return found
+
+    def wish(
+        self, manifest: Manifest, context: Context = None, *, runs_on_cards: bool = True
+    ) -> Wish | None:
+        """What a manifest asks for; None where neither a file nor the known models tell.
+
+        Raises:
+            BadWeights: its file cannot be believed.
+        """
+        worker, origins = self._config.settings.worker, self._config.origins
+        facts = self._facts(manifest)
+        if facts is None and manifest.format == "gguf":
+            return None
+        wish = Wish(
+            id=manifest.id,
+            role=manifest.role,
+            facts=facts,
+            fixed_bytes=0 if facts else self._fixed_bytes(manifest),
+            kv_types=(worker.kv_type,) if "worker.kv_type" in origins else _KV_TYPES,
+            load_modes=(worker.load_mode,) if "worker.load_mode" in origins else _LOAD_MODES,
+            extra_buffers=(
+                (worker.extra_buffers,) if "worker.extra_buffers" in origins else (True, False)
+            ),
+            cache_ram_mib=worker.cache_ram_mib,
+            embeds=manifest.role == "embedding" or manifest.embedding is True,
+            eager=manifest.loads == "eager",
+            runs_on_cards=runs_on_cards and facts is not None,
+            beside_bytes=self._beside_bytes(manifest),
+            requests_per_hour=self._use(manifest.role),
+        )
+        return _with_context(wish, context, self.context_tokens(manifest))
+
+    def context_tokens(self, manifest: Manifest) -> int:
+        """Of the whole worker: as the settings say for chat models, else as its manifest."""
+        trained_tokens = manifest.context_length or 0
+        if manifest.role not in CHAT_ROLES:
+            return trained_tokens
+        llm = self._config.settings.llm
+        small = manifest.role in ("lightweight", "micro")
+        wish_tokens = (llm.lightweight if small else llm.primary).context_length
+        return min(wish_tokens, trained_tokens or wish_tokens)
+
+    def limits(self, host: Host, held: Mapping[str, int] | None = None) -> dict[str, int]:
+        """Bytes the models may have on each device; `held` is what those loaded hold now."""
+        memory = self._config.settings.memory
+        limits = {}
+        for device in host.devices:
+            free_bytes = device.free_bytes + (held or {}).get(device.id, 0)
+            if device.id == CPU:
+                left_bytes = free_bytes - memory.reserve_bytes - HOUSEHOLD_BYTES
+                cap_bytes = round(memory.max_ram_gb * 1e9) or left_bytes
+                limits[CPU] = max(0, min(left_bytes, cap_bytes))
+            else:
+                limits[device.id] = max(0, free_bytes - memory.reserve_vram_bytes)
+        return limits
+
+    @contextmanager
+    def estimating(self, wanted: Wanted) -> Iterator[Estimator]:
+        """Figures for these models; the engine is asked what was never asked before."""
+        with Oracle(self.records, self.build) as oracle:
+            yield Estimator(self.records, oracle, wanted.here, self.build)
+
+    def plan(self, wanted: Wanted, host: Host, held: Mapping[str, int] | None = None) -> Plan:
+        """Who gets what of this machine, and who does not, and why."""
+        with self.estimating(wanted) as estimate:
+            made = place(
+                wanted.wishes,
+                host,
+                self.limits(host, held),
+                estimate,
+                remote=wanted.remote,
+            )
+        return replace(made, refused=(*made.refused, *wanted.refused))
+
+    def _named(self, models: Sequence[str] | None) -> Iterator[Manifest]:
+        mine = self._registry.in_effect(self._config.settings.llm.primary.id or None)
+        if models is None:
+            yield from mine
+            return
+        for name in models:
+            if chosen := [model for model in mine if name in (model.id, model.role)]:
+                yield from chosen
+            elif known := find_known(name):
+                yield known.manifest()
+            else:
+                yield from self._registry.find(name)
+
+    def _with(
+        self, found: Wanted, manifest: Manifest, context: Context, *, runs_on_cards: bool
+    ) -> Wanted:
+        reason: Sentence | str = Sentence("planning.no_weights", model=manifest.id)
+        try:
+            wish = self.wish(manifest, context, runs_on_cards=runs_on_cards)
+        except LumbreError as error:
+            wish, reason = None, str(error)
+        if wish is None:
+            refused = Refused(
+                id=manifest.id,
+                role=manifest.role,
+                reason=Sentence("planning.unknown", reason=reason),
+                must_be_resident=manifest.loads == "eager",
+            )
+            return replace(found, refused=(*found.refused, refused))
+        here = dict(found.here)
+        if (path := self._path(manifest)) is not None:
+            here[manifest.id] = Here(path, manifest.checksum_sha256 or "")
+        return replace(found, wishes=(*found.wishes, wish), here=here)
+
+    def _facts(self, manifest: Manifest) -> Facts | None:
+        """Of its file, if it is here, else of the known model of that name."""
+        if manifest.format != "gguf":
+            return None
+        path = self._path(manifest)
+        if path is None:
+            known = find_known(manifest.id)
+            return known.facts if known else None
+        facts = self.records.facts(path)
+        if facts is None:
+            facts = read_facts(path)
+            self.records.keep_facts(path, facts)
+        return facts
+
+    def _path(self, manifest: Manifest) -> Path | None:
+        """Of its main file, where that is on this machine and whole as far as its size tells."""
+        if not manifest.weights:
+            return None
+        file = manifest.weights[0]
+        try:
+            path = self._weights.path(manifest, file)
+            size_bytes = path.stat().st_size
+        except (LumbreError, OSError):
+            return None
+        return path if file.size_bytes in (None, size_bytes) else None
+
+    def _fixed_bytes(self, manifest: Manifest) -> int:
+        """What its manifest says it holds, measured; else its files and a process."""
+        resident = manifest.metadata.get("resident_bytes")
+        if isinstance(resident, int) and resident > 0:
+            return resident
+        return self._files_bytes(manifest, beside=False) + WITHOUT_FORMULA_BYTES
+
+    def _beside_bytes(self, manifest: Manifest) -> int:
+        return self._files_bytes(manifest, beside=True) if manifest.format == "gguf" else 0
+
+    def _files_bytes(self, manifest: Manifest, *, beside: bool) -> int:
+        sizes_bytes = 0
+        for file in manifest.weights:
+            if beside and file.part not in ("projector", "adapter"):
+                continue
+            try:
+                sizes_bytes += self._weights.path(manifest, file).stat().st_size
+            except (LumbreError, OSError):
+                sizes_bytes += file.size_bytes or 0
+        return sizes_bytes
+
+    def _use(self, role: Role) -> float:
+        return float(getattr(self._config.settings.use, role))
+
+
+def this_machine_of(config: Config) -> Host:
+    """The machine as it is now, with the cards this program may use."""
+    visible = config.visible_cards
+    return this_machine({} if visible is None else {VISIBLE: visible})
+
+
+def engine_build() -> str:
+    """Names the engine that comes with lumbre, for figures that are its alone."""
+    return f"xllamacpp-{importlib.metadata.version('xllamacpp')}"
+
+
+@contextmanager
+def planning_for(config: Config) -> Iterator[Planning]:
+    """A planning for a home; one that is not there yet is not made by looking."""
+    with tempfile.TemporaryDirectory() as folder:
+        there = config.folders.database.exists()
+        store = Store(config.folders.database if there else Path(folder) / "lumbre.db")
+        try:
+            yield Planning(config, Records(store), Weights(config.folders.weights, store))
+        finally:
+            store.close()
+
+
+def plan_household(
+    config: Config,
+    *,
+    host: Host,
+    models: Sequence[str] | None = None,
+    context: Context = None,
+    held: Mapping[str, int] | None = None,
+) -> Plan:
+    """The plan of a home on a machine: `lumbre plan`.
+
+    `held` is what its models hold now, by device, where its household runs.
+
+    Raises:
+        UnknownModel: a name that is neither in the registry nor known.
+    """
+    with planning_for(config) as planning:
+        return planning.plan(planning.wanted(models, context), host, held)
+
+
+def _with_context(wish: Wish, context: Context, default_tokens: int) -> Wish:
+    if wish.facts is None or wish.role not in CHAT_ROLES or context is None:
+        return replace(wish, context_tokens=default_tokens)
+    trained_tokens = wish.facts.context_length or default_tokens
+    if context == "max":
+        return replace(wish, context_tokens=trained_tokens, min_context_tokens=LEAST_CONTEXT_TOKENS)
+    return replace(wish, context_tokens=context)
