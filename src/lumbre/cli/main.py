@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if rest == ["--version"]:
             print(f"lumbre {VERSION}")
             return 0
-        session = Session(os.environ, flags)
+        session = Session(os.environ, flags, tolerant=rest[:1] == ["doctor"])
         language = session.language
         outcome = verb.Lumbre(name="lumbre").main(
             args=rest, prog_name="lumbre", standalone_mode=False, obj=session

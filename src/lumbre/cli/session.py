@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from lumbre.cli.render import visible
-from lumbre.config import Config, load
+from lumbre.config import Config, Folders, Settings, load
 from lumbre.core.errors import BadArguments, LumbreError
 from lumbre.words import LANGUAGES, Language, language_of, say
 
@@ -59,12 +59,25 @@ def split_globals(arguments: Sequence[str]) -> tuple[list[str], Flags]:
 
 
 class Session:
-    """One run of the command line. The only place that reads the environment."""
+    """One run of the command line. The only place that reads the environment.
 
-    def __init__(self, environment: Mapping[str, str], flags: Flags) -> None:
+    A `tolerant` one takes the defaults for settings that cannot be used, and keeps the
+    error as its `trouble`; else that is raised.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], flags: Flags, *, tolerant: bool = False
+    ) -> None:
         self.flags = flags
         self.environment = environment
-        self.config: Config = load(environment, flags.settings)
+        self.trouble: LumbreError | None = None
+        try:
+            self.config: Config = load(environment, flags.settings)
+        except LumbreError as error:
+            if not tolerant:
+                raise
+            self.trouble = error
+            self.config = Config(Settings(), Folders.of(environment))
         configured = self.config.settings.interface.language
         wishes = [environment.get(name) for name in ("LC_ALL", "LC_MESSAGES", "LANG")]
         self.language: Language = language_of(flags.lang, configured, *wishes)
