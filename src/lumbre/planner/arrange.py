@@ -7,14 +7,15 @@ from math import inf
 
 from lumbre.core.backend import KvType
 from lumbre.core.model import RESIDENT_ROLES
-from lumbre.planner.options import Kitchen, Menu, Option, Room, choice_of
-from lumbre.planner.search import Item, cheapest
+from lumbre.planner.options import FEW, Kitchen, Menu, Option, Room, choice_of, fits
+from lumbre.planner.search import Effort, Item, cheapest
 from lumbre.planner.speed import absence, requests_per_hour
 from lumbre.planner.wish import Wish
 
 _MOST_IN_PAIRS = 4
 """Among so many of the largest models every set that could take turns is tried; of the rest,
 the larger ones first."""
+_REFINEMENTS = 4
 _CACHE_SHARE = 0.02
 """A cache that is less of its worker than this is not made smaller for the others' sake."""
 
@@ -52,16 +53,15 @@ class Arranger:
 
         `lends`: a primary model may take turns too, if it cannot be otherwise.
         """
+        if not seats:
+            return Arrangement((), frozenset(), 0.0)
         plain = [self._menu(seat, seat.wish.kv_types[:1]) for seat in seats]
-        found = self._shared(seats, plain, lends=lends, any_will_do=any_will_do)
-        if found and (any_will_do or _is_ideal(seats, plain, found)):
+        found = self._ideal(seats, plain)
+        if found is None and any_will_do:
+            found = self._shared(seats, plain, lends=lends, any_will_do=True)
+        if found is not None:
             return found
         every = [self._menu(seat, seat.wish.kv_types) for seat in seats]
-        if all(
-            len(menu.options) == len(other.options)
-            for menu, other in zip(plain, every, strict=True)
-        ):
-            return found
         return self._shared(seats, every, lends=lends, any_will_do=any_will_do)
 
     def fits(self, seats: Sequence[Seat], *, lends: bool = False) -> bool:
@@ -92,6 +92,19 @@ class Arranger:
         kept = sum(placement.footprint.kv_bytes for placement in option.placements)
         return kept >= _CACHE_SHARE * sum(option.sizes)
 
+    def _ideal(self, seats: Sequence[Seat], menus: Sequence[Menu]) -> Arrangement | None:
+        """Everybody has the best there is, and no smaller cache of another would help."""
+        if not all(menu.options for menu in menus) or any(menu.is_cut for menu in menus):
+            return None
+        costs = _menus_cost(seats, menus, frozenset())
+        picks = [min(range(len(some)), key=some.__getitem__) for some in costs]
+        options = tuple(menu.options[pick] for menu, pick in zip(menus, picks, strict=True))
+        together = (sum(sizes) for sizes in zip(*(option.sizes for option in options), strict=True))
+        if not fits(tuple(together), self.room):
+            return None
+        cost = sum(some[pick] for some, pick in zip(costs, picks, strict=True))
+        return Arrangement(options, frozenset(), cost)
+
     def _shared(
         self, seats: Sequence[Seat], menus: Sequence[Menu], *, lends: bool, any_will_do: bool
     ) -> Arrangement | None:
@@ -99,8 +112,9 @@ class Arranger:
         nothing else fits."""
         if not all(menu.options for menu in menus):
             return None
-        found: Arrangement | None = None
+        is_crowded = self.kitchen.models > FEW
         for lending in (False, True) if lends else (False,):
+            found: Arrangement | None = None
             tried = [frozenset[int](), *_sets(seats, menus, lends=lending)]
             costs = [_menus_cost(seats, menus, turns) for turns in tried]
             bounds = [sum(min(menu) for menu in some) for some in costs]
@@ -108,12 +122,41 @@ class Arranger:
                 below = found.cost if found else inf
                 if bounds[number] >= below:
                     break
-                found = self._best(menus, costs[number], tried[number], below) or found
+                effort: Effort = "quick" if is_crowded else "exact"
+                better = self._best(menus, costs[number], tried[number], below, effort)
+                found = better or found
                 if found and any_will_do:
                     return found
+            if found and is_crowded:
+                chosen = costs[tried.index(found.turns)]
+                better = self._best(menus, chosen, found.turns, inf, "thorough", found.options)
+                return self._refined(seats, menus, better or found)
             if found:
                 return found
         return None
+
+    def _refined(
+        self, seats: Sequence[Seat], menus: Sequence[Menu], found: Arrangement
+    ) -> Arrangement:
+        """Bettered by single layers, among the menus and what is near to the choice made."""
+        for _ in range(_REFINEMENTS):
+            wider = [
+                self._wider(seat, menu, option)
+                for seat, menu, option in zip(seats, menus, found.options, strict=True)
+            ]
+            costs = _menus_cost(seats, wider, found.turns)
+            better = self._best(wider, costs, found.turns, inf, "quick", found.options)
+            if better is None or better.cost >= found.cost:
+                break
+            found = better
+        return found
+
+    def _wider(self, seat: Seat, menu: Menu, option: Option) -> Menu:
+        near = self.kitchen.near(seat.wish, option, self.room)
+        known = {id(other) for other in menu.options}
+        return Menu(
+            (*menu.options, *(other for other in near if id(other) not in known)), menu.is_cut
+        )
 
     def _best(
         self,
@@ -121,12 +164,18 @@ class Arranger:
         costs: Sequence[Sequence[float]],
         turns: frozenset[int],
         below: float,
+        effort: Effort,
+        start: Sequence[Option] = (),
     ) -> Arrangement | None:
         items = [
             [Item(cost, option.sizes) for cost, option in zip(some, menu.options, strict=True)]
             for some, menu in zip(costs, menus, strict=True)
         ]
-        found = cheapest(items, self.room, turns, below=below)
+        begin = [
+            next(n for n, other in enumerate(menu.options) if other is option)
+            for menu, option in zip(menus, start, strict=False)
+        ]
+        found = cheapest(items, self.room, turns, below=below, effort=effort, start=begin)
         if found is None:
             return None
         picked = zip(menus, found.picks, strict=True)
@@ -173,10 +222,3 @@ def _sets(seats: Sequence[Seat], menus: Sequence[Menu], *, lends: bool) -> list[
         for some in combinations(largest, count)
     ]
     return found + [frozenset(able[:count]) for count in range(len(largest) + 1, len(able) + 1)]
-
-
-def _is_ideal(seats: Sequence[Seat], menus: Sequence[Menu], found: Arrangement) -> bool:
-    """Nobody could be served better by any smaller cache of another."""
-    costs = _menus_cost(seats, menus, frozenset())
-    ideal = sum(min(some) for some in costs)
-    return not found.turns and found.cost <= ideal and not any(menu.is_cut for menu in menus)

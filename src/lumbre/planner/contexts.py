@@ -8,7 +8,7 @@ from lumbre.core.machine import Host
 from lumbre.core.plan import Basis, Choice, Footprint, Placement
 from lumbre.planner.arrange import Arranger, Seat
 from lumbre.planner.caches import STEP_TOKENS
-from lumbre.planner.options import Kitchen, Menu, Room, wished_tokens
+from lumbre.planner.options import Kitchen, Menu, Room, least_tokens, wished_tokens
 from lumbre.planner.wish import Wish
 
 
@@ -20,7 +20,7 @@ def largest_context(
     None where not even the least the wish allows does. A context that was never asked for
     costs the engine's dry run, so the answer is first looked for between two of them.
     """
-    least = -(-max(1, wish.min_context_tokens) // STEP_TOKENS)
+    least = -(-max(1, least_tokens(wish)) // STEP_TOKENS)
     most = -(-wished_tokens(wish) // STEP_TOKENS)
 
     def fits(steps: int) -> bool:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
 from lumbre.core.backend import KvType, LoadMode
 from lumbre.core.machine import CPU, Host
 from lumbre.core.plan import Basis, Choice, Placement
+from lumbre.planner.caches import STEP_TOKENS
 from lumbre.planner.speed import Pace
 from lumbre.planner.wish import Wish
 
@@ -16,11 +18,14 @@ Room = tuple[int, ...]
 _LATER_SHARE = 0.01
 """A load mode or a way with buffers that is not the first asked for counts as so much slower,
 and a KV type as twice that: taken where memory is short, and left where it is not."""
-_SPLITS_OF_TWO = 40
-_SPLITS_OF_MORE = 12
+FEW = 4
+"""Up to so many models every layer is weighed on its own."""
+_SPLITS = {1: (82, 82), 2: (40, 8), 3: (12, 5)}
+"""By number of cards: in how many steps a model's layers are shared out among them, for few
+models and for many. One card is always filled by layer."""
 _SPLITS_WITH_EXPERTS = 8
-"""Steps a model's layers are shared out in among several cards; one card is filled by layer,
-and so are two that together hold all."""
+_NEAR = 4
+"""Layers that a choice is afterwards moved by, where not every layer was weighed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +56,10 @@ class Menu:
 class Kitchen:
     """Makes options for one machine and asks for no estimate twice."""
 
-    def __init__(self, host: Host, estimate: Estimate) -> None:
+    def __init__(self, host: Host, estimate: Estimate, *, models: int = 1) -> None:
+        """`models`: of the household; with many, fewer ways of each are weighed."""
         self.host = host
+        self.models = models
         self._estimate = estimate
         self._place = {device.id: place for place, device in enumerate(host.devices)}
         self._known: dict[int, tuple[Wish, Pace, dict[Choice, Option | None]]] = {}
@@ -64,6 +71,36 @@ class Kitchen:
         if key not in self._menus:
             self._menus[key] = self._menu(wish, context_tokens, kv_type, room)
         return self._menus[key]
+
+    def near(self, wish: Wish, option: Option, room: Room) -> tuple[Option, ...]:
+        """It and what differs from it by a few layers on each card, as far as it fits."""
+        choice, every = option.choice, wish.facts.layers + 1 if wish.facts else 1
+        now = dict(choice.layers)
+        found = [option]
+        if not wish.runs_on_cards or not choice.layers:
+            return (option,)
+        ranges = [
+            range(max(0, now.get(card.id, 0) - _NEAR), now.get(card.id, 0) + _NEAR + 1)
+            if now.get(card.id, 0) or len(now) == 1
+            else range(1)
+            for card in self.host.cards
+        ]
+        experts = choice.expert_layers_on_cpu
+        less = range(max(1, experts - _NEAR), experts + _NEAR + 1) if experts else range(1)
+        for counts in product(*ranges):
+            layers = tuple(
+                (card.id, count)
+                for card, count in zip(self.host.cards, counts, strict=True)
+                if count
+            )
+            if not layers or sum(counts) > every:
+                continue
+            for kept in less:
+                if kept < every and (not experts or sum(counts) == choice.card_layers):
+                    other = replace(choice, layers=layers, expert_layers_on_cpu=kept)
+                    if (made := self.option(wish, other)) and fits(made.sizes, room):
+                        found.append(made)
+        return tuple(_undominated(found))
 
     def option(self, wish: Wish, choice: Choice) -> Option | None:
         """None where this model cannot be on the devices chosen."""
@@ -125,7 +162,9 @@ class _Course:
         self._cards = [(place, card) for place, card in cards if room[place] > 0]
         self._whole = wish.facts.layers + 1 if wish.facts else 1
         self._slack = _slack(wish)
-        self._step = _step(self._whole, len(self._cards))
+        self._is_crowded = kitchen.models > FEW
+        several = _SPLITS[min(len(self._cards), 3)] if self._cards else (1, 1)
+        self._step = -(-self._whole // several[self._is_crowded])
         self.is_cut = len(self._cards) < len(cards)
 
     def ways_on_cards(
@@ -163,6 +202,8 @@ class _Course:
             for count in range(1, left + 1):
                 if base.layers and count < left and (not is_even or count % self._step):
                     continue
+                if base.layers and self._is_crowded and not is_even:
+                    continue
                 option = self._option(base, (*base.layers, (card, count)))
                 if option is None:
                     return
@@ -180,8 +221,9 @@ class _Course:
         """All layers on cards, the experts of the first ones in main memory; and fewer layers,
         with no expert."""
         step = -(-self._whole // _SPLITS_WITH_EXPERTS) if len(self._cards) > 1 else 1
+        fewer = step if self._is_crowded else 1
         for split in _full_splits(self._whole, [card for _, card in self._cards], step):
-            for experts in range(layers, 0, -1):
+            for experts in range(layers, 0, -fewer):
                 option = self._option(base, split, experts)
                 if option is None:
                     return
@@ -204,6 +246,14 @@ def wished_tokens(wish: Wish) -> int:
         return wish.context_tokens
     trained_tokens = wish.facts.context_length
     return min(wish.context_tokens or trained_tokens, trained_tokens or wish.context_tokens)
+
+
+def least_tokens(wish: Wish) -> int:
+    """The context it may be given at the least."""
+    if wish.facts is None or not wish.min_context_tokens:
+        return wished_tokens(wish)
+    steps = -(-wish.min_context_tokens // STEP_TOKENS)
+    return min(steps * STEP_TOKENS, wished_tokens(wish))
 
 
 def fits(sizes: Room, room: Room) -> bool:
@@ -243,12 +293,6 @@ def _undominated(options: Sequence[Option]) -> list[Option]:
         if not any(fits(other.sizes, option.sizes) for other in kept):
             kept.append(option)
     return kept
-
-
-def _step(whole: int, cards: int) -> int:
-    if cards < 2:
-        return 1
-    return -(-whole // (_SPLITS_OF_TWO if cards == 2 else _SPLITS_OF_MORE))
 
 
 def _slack(wish: Wish) -> int:

@@ -1,9 +1,8 @@
 """Which model gets which memory of this machine, and which one cannot be had. Pure.
 
-Every model in the order of its rights gets the best that those before it leave possible:
-its whole context, then less of it where it allows that, and turns with others rather than
-nothing. All of them together are then arranged for the least expected waiting.
-More memory never buys less: what was possible stays so.
+Every model in the order of its rights gets a place that those before it leave possible,
+and turns with others rather than none. All of them together are then arranged for the
+least expected waiting. More memory never buys less: what was possible stays so.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ from lumbre.core.plan import Plan, Planned, Refused, Residency
 from lumbre.planner.arrange import Arrangement, Arranger, Seat, absences
 from lumbre.planner.contexts import largest_context
 from lumbre.planner.nearest import nearest
-from lumbre.planner.options import Estimate, Kitchen, Option, wished_tokens
+from lumbre.planner.options import Estimate, Kitchen, Option, least_tokens, wished_tokens
 from lumbre.planner.reasons import notes, refusal
 from lumbre.planner.speed import Pace, requests_per_hour
 from lumbre.planner.totals import totals
@@ -40,7 +39,9 @@ def place(
     slots it was never asked before: few are asked.
     """
     room = tuple(max(0, limits.get(device.id, 0)) for device in host.devices)
-    arranger = Arranger(Kitchen(host, estimate), room)
+    arranger = Arranger(
+        Kitchen(host, estimate, models=sum(wish.facts is not None for wish in wishes)), room
+    )
     seated = seat(sorted(wishes, key=rights), arranger)
     models = _planned(seated, host)
     left = tuple(
@@ -86,36 +87,42 @@ def rights(wish: Wish) -> tuple[int, float, str]:
 
 
 def seat(wishes: Sequence[Wish], arranger: Arranger) -> Seated:
-    """Seats by rights: whoever comes later takes nothing that would put one before it out."""
+    """Seats by rights: whoever comes later takes nothing that would put one before it out.
+
+    Models that allow less context get a seat with the least of it first, and then, by
+    rights again, what is left.
+    """
     wished = tuple(Seat(wish, wished_tokens(wish)) for wish in wishes)
     if (whole := arranger.arrange(wished)) is not None:
         return Seated(wished, whole, ())
     seats: tuple[Seat, ...] = ()
     refused: list[Wish] = []
     lends = False
-    for one in wished:
-        found = _seat(one, seats, arranger, lends=lends)
-        if found is None:
-            refused.append(one.wish)
+    for wish in wishes:
+        beside = (*seats, Seat(wish, least_tokens(wish)))
+        if arranger.fits(beside, lends=lends):
+            seats = beside
+        elif not lends and arranger.fits(beside, lends=True):
+            seats, lends = beside, True
         else:
-            seats, lends = (*seats, found[0]), found[1]
+            refused.append(wish)
+    for number in range(len(seats)):
+        seats = _grown(seats, number, arranger, lends=lends)
     arrangement = arranger.arrange(seats, lends=lends)
     assert arrangement is not None, "every seat was given because all of them fit together"
     return Seated(seats, arrangement, tuple(refused))
 
 
-def _seat(
-    one: Seat, seats: tuple[Seat, ...], arranger: Arranger, *, lends: bool
-) -> tuple[Seat, bool] | None:
-    """The seat it can have, and whether a primary model has to take turns for it."""
-    for lending in (lends,) if lends else (False, True):
-        if arranger.fits((*seats, one), lends=lending):
-            return one, lending
-        if one.wish.min_context_tokens:
-            tokens = largest_context(one.wish, seats, arranger, lends=lending)
-            if tokens is not None:
-                return Seat(one.wish, tokens), lending
-    return None
+def _grown(
+    seats: tuple[Seat, ...], number: int, arranger: Arranger, *, lends: bool
+) -> tuple[Seat, ...]:
+    wish, others = seats[number].wish, (*seats[:number], *seats[number + 1 :])
+    most = wished_tokens(wish)
+    if seats[number].context_tokens == most:
+        return seats
+    if not arranger.fits((*others, Seat(wish, most)), lends=lends):
+        most = largest_context(wish, others, arranger, lends=lends) or seats[number].context_tokens
+    return (*seats[:number], Seat(wish, most), *seats[number + 1 :])
 
 
 def _planned(seated: Seated, host: Host) -> tuple[Planned, ...]:

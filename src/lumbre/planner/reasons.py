@@ -5,7 +5,15 @@ from dataclasses import replace
 
 from lumbre.core.machine import CPU
 from lumbre.core.plan import Choice
-from lumbre.planner.options import Kitchen, Option, Room, choice_of, fits, wished_tokens
+from lumbre.planner.options import (
+    Kitchen,
+    Option,
+    Room,
+    choice_of,
+    fits,
+    least_tokens,
+    wished_tokens,
+)
 from lumbre.planner.wish import Wish
 from lumbre.words import Sentence
 
@@ -68,7 +76,7 @@ def where(device: str) -> Sentence | str:
 
 def _least(wish: Wish, kitchen: Kitchen, free: Room) -> Option:
     """The way that lacks the fewest bytes: in main memory alone, or with the cards filled."""
-    tokens = min(wish.min_context_tokens or wished_tokens(wish), wished_tokens(wish))
+    tokens = least_tokens(wish)
     ways = [
         way
         for kv_type in wish.kv_types

@@ -1,20 +1,25 @@
 """The best choice for each of several models at once, within the memory of every device. Pure.
 
 Branch and bound: the bound prices each byte of each device (Lagrange multipliers), which
-leaves few choices worth trying. Within `_MOST_STEPS` the result is the best there is;
-beyond them, the best that was found.
+leaves few choices worth trying. Where they are too many all the same, the best found so
+far is bettered two and three models at a time.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from math import inf
+from typing import Literal
 
 from lumbre.planner.options import Room, fits
 
-_MOST_STEPS = 60_000
 _PRICE_ROUNDS = 40
-_PRICED_ITEMS = 64
+_PRICED_ITEMS = 40
 """Prices are found on a sample of long menus; the bound is then taken over all of them."""
+_STEPS_TO_BETTER = 500
+Effort = Literal["exact", "thorough", "quick"]
+"""exact: the cheapest there is, but for the rarest tangle. thorough, quick: near it, and soon."""
+_STEPS: dict[Effort, int] = {"exact": 30_000, "thorough": 1000, "quick": 300}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +46,13 @@ def cheapest(
     turns: frozenset[int] = frozenset(),
     *,
     below: float = inf,
+    effort: Effort = "exact",
+    start: Sequence[int] = (),
 ) -> Found | None:
     """The cheapest pick from every menu whose sizes fit together; None where none does.
 
     Menus in `turns` share one slot: of each device it takes the largest of their picks.
-    Only what costs less than `below` counts.
+    Only what costs less than `below` counts. `start`: a pick that fits, to be bettered.
     """
     if not all(menus):
         return None
@@ -56,7 +63,7 @@ def cheapest(
     if fits(together(menus, firsts, turns, len(room)), room):
         return Found(cost, firsts)
     charged = _charged(menus, turns, room)
-    return _Search(menus, charged, room, turns, below).run()
+    return _Search(menus, charged, room, turns, below, start).run(effort)
 
 
 def together(
@@ -93,95 +100,140 @@ class _Search:
         room: Room,
         turns: frozenset[int],
         below: float,
+        start: Sequence[int],
     ) -> None:
         self._menus = menus
+        self._charged = charged
         self._room = room
         self._turns = turns
-        self._best = below
-        self._picks: tuple[int, ...] | None = None
-        self._steps = 0
+        self._picks = dict(enumerate(start))
+        self._best = sum(menus[n][pick].cost for n, pick in enumerate(start)) if start else below
+        self._steps = self._most_steps = 0
         # Where the most is at stake comes first; a slot's models follow each other.
         self._order = sorted(
             range(len(menus)),
             key=lambda n: (-max(sum(sizes) for sizes in charged[n]), n not in turns, n),
         )
-        self._least = self._later(charged)
-        self._ranked: list[list[tuple[float, float, Room, int]]] = []
-        self._bound = 0.0
-        if self._cannot_fit():
-            self._bound = inf
-            return
-        prices = _prices(menus, charged, room)
+        self._leasts = [self._least(number) for number in range(len(menus))]
+
+    def run(self, effort: Effort) -> Found | None:
+        later = self._later(self._order)
+        *each, all_together = later[0]
+        if all_together > sum(self._room) or not fits(tuple(each), self._room):
+            return None
+        self._rank()
+        nothing = (0,) * len(self._room)
+        self._most_steps = _STEPS[effort]
+        self._visit(self._order, later, 0, (nothing, nothing), 0.0, 0.0, {})
+        is_best = self._steps <= self._most_steps
+        if not self._picks:
+            return None
+        if not is_best:
+            self._better(2 if effort == "quick" else 3)
+        picks = tuple(self._picks[number] for number in range(len(self._menus)))
+        return Found(self._best, picks, is_best)
+
+    def _rank(self) -> None:
+        """Items by what they cost at the prices found; the bound is what the first ones do."""
+        prices = _prices(self._menus, self._charged, self._room)
         self._bound = -sum(prices)
-        for number in self._order:
+        self._ranked: list[list[tuple[float, float, Room, int]]] = []
+        for menu, charged in zip(self._menus, self._charged, strict=True):
             costs = [
-                item.cost + _price(sizes, prices, room)
-                for item, sizes in zip(menus[number], charged[number], strict=True)
+                item.cost + _price(sizes, prices, self._room)
+                for item, sizes in zip(menu, charged, strict=True)
             ]
             least = min(costs)
             self._bound += least
             self._ranked.append(
                 sorted(
                     (cost - least, item.cost, item.sizes, pick)
-                    for pick, (cost, item) in enumerate(zip(costs, menus[number], strict=True))
+                    for pick, (cost, item) in enumerate(zip(costs, menu, strict=True))
                 )
             )
 
-    def run(self) -> Found | None:
-        nothing = (0,) * len(self._room)
-        if self._bound >= self._best:
-            return None
-        self._visit(0, nothing, nothing, 0.0, 0.0, ())
-        if self._picks is None:
-            return None
-        return Found(self._best, self._picks, self._steps <= _MOST_STEPS)
+    def _least(self, number: int) -> tuple[int, ...]:
+        """Least bytes of each device, and of all, that any item takes."""
+        menu, width = self._charged[number], len(self._room)
+        if number in self._turns:
+            return (0,) * (width + 1)
+        each = [min(sizes[place] for sizes in menu) for place in range(width)]
+        return (*each, min(sum(sizes) for sizes in menu))
 
-    def _cannot_fit(self) -> bool:
-        """Not even the least that every model takes."""
-        *each, all_together = self._least[0]
-        return all_together > sum(self._room) or not fits(tuple(each), self._room)
-
-    def _later(self, charged: Sequence[Sequence[Room]]) -> list[tuple[int, ...]]:
-        """Least bytes of each device, and of all, that the models from here on take."""
-        width = len(self._room)
-        later = [(0,) * (width + 1)]
-        for number in reversed(self._order):
-            menu = charged[number] if number not in self._turns else [(0,) * width]
-            least = [min(sizes[place] for sizes in menu) for place in range(width)]
-            least.append(min(sum(sizes) for sizes in menu))
-            later.append(tuple(map(int.__add__, least, later[-1])))
+    def _later(self, order: Sequence[int]) -> list[tuple[int, ...]]:
+        """The same for all menus from each one in `order` on."""
+        later = [(0,) * (len(self._room) + 1)]
+        for number in reversed(order):
+            later.append(tuple(map(int.__add__, self._leasts[number], later[-1])))
         return later[::-1]
 
+    def _better(self, most: int) -> None:
+        """Chooses two, then up to `most` models anew while the others keep what they have."""
+        movable = [number for number in self._order if len(self._menus[number]) > 1]
+        for count in range(2, most + 1):
+            before = inf
+            while self._best < before:
+                before = self._best
+                for some in combinations(movable, count):
+                    self._steps, self._most_steps = 0, _STEPS_TO_BETTER
+                    self._again(some)
+
+    def _again(self, some: tuple[int, ...]) -> None:
+        used, slot = [0] * len(self._room), [0] * len(self._room)
+        over = cost = 0.0
+        kept = {number: pick for number, pick in self._picks.items() if number not in some}
+        for number, pick in kept.items():
+            more, item_cost = next((m, c) for m, c, _, p in self._ranked[number] if p == pick)
+            over, cost = over + more, cost + item_cost
+            for place, size in enumerate(self._menus[number][pick].sizes):
+                if number in self._turns:
+                    slot[place] = max(slot[place], size)
+                else:
+                    used[place] += size
+        taken = (tuple(used), tuple(slot))
+        self._visit(some, self._later(some), 0, taken, over, cost, kept)
+
     def _visit(
-        self, depth: int, used: Room, slot: Room, over: float, cost: float, picks: tuple[int, ...]
+        self,
+        order: Sequence[int],
+        later: Sequence[tuple[int, ...]],
+        depth: int,
+        taken: tuple[Room, Room],
+        over: float,
+        cost: float,
+        picks: dict[int, int],
     ) -> None:
-        if depth == len(self._order):
-            self._best = cost
-            by_menu = dict(zip(self._order, picks, strict=True))
-            self._picks = tuple(by_menu[number] for number in range(len(picks)))
+        """`taken`: bytes of those alone, and of the slot. `over`: by how much the picks are
+        dearer than the bound supposes."""
+        if depth == len(order):
+            self._best, self._picks = cost, picks
             return
-        least = self._least[depth + 1]
+        number = order[depth]
+        used, slot = taken
+        *least, least_together = later[depth + 1]
         free = tuple(map(int.__sub__, self._room, least))
-        all_free = sum(self._room) - least[-1]
-        takes_turns = self._order[depth] in self._turns
-        for more, item_cost, sizes, pick in self._ranked[depth]:
-            if self._bound + over + more >= self._best:
+        all_free = sum(self._room) - least_together
+        for more, item_cost, sizes, pick in self._ranked[number]:
+            if self._bound + over + more >= self._best or self._steps > self._most_steps:
                 return
             self._steps += 1
-            if self._steps > _MOST_STEPS:
-                return
-            if takes_turns:
-                next_used, next_slot = used, tuple(map(max, slot, sizes))
+            if number in self._turns:
+                next_taken = (used, tuple(map(max, slot, sizes)))
             else:
-                next_used, next_slot = tuple(map(int.__add__, used, sizes)), slot
-            taken = tuple(map(int.__add__, next_used, next_slot))
-            if sum(taken) > all_free or not fits(taken, free):
+                next_taken = (tuple(map(int.__add__, used, sizes)), slot)
+            together = tuple(map(int.__add__, *next_taken))
+            if sum(together) > all_free or not fits(together, free):
                 continue
-            if cost + item_cost >= self._best:
-                continue
-            self._visit(
-                depth + 1, next_used, next_slot, over + more, cost + item_cost, (*picks, pick)
-            )
+            if cost + item_cost < self._best:
+                self._visit(
+                    order,
+                    later,
+                    depth + 1,
+                    next_taken,
+                    over + more,
+                    cost + item_cost,
+                    {**picks, number: pick},
+                )
 
 
 def _shares(sizes: Room, room: Room) -> tuple[float, ...]:
