@@ -32,7 +32,6 @@ def packed(
     progress: Callable[[int], None],
     *,
     scratch: Path,
-    environment: dict[str, str] | None = None,
 ) -> Path:
     """The tarball of a package, in `scratch`; `progress` is told the bytes as they come.
 
@@ -56,7 +55,6 @@ def packed(
                 stderr=subprocess.STDOUT,
                 process_group=0,
                 cwd=scratch,
-                env={**os.environ, **(environment or {}), "TMPDIR": str(scratch)},
             )
         except OSError as error:
             raise failed(source, "npm", line=error.strerror or str(error)) from error

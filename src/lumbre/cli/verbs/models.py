@@ -171,6 +171,18 @@ def add(session: Session, file: Path, role: str | None, name: str | None) -> Non
         session.print("cli.models.then_use", model=manifest.id)
 
 
+@command.command("scan", cls=Verb, help="models.scan")
+@click.argument("folder", metavar="[FOLDER]", required=False)
+@click.option("--add", "adding", is_flag=True, help="models.scan_add")
+@click.option("--json", "in_json", is_flag=True, help="json")
+@click.pass_obj
+def scan(session: Session, folder: str | None, adding: bool, in_json: bool) -> int:
+    from lumbre.cli.scanning import scan as scanned
+
+    registry, weights = _open(session)
+    return scanned(session, registry, weights, folder, add=adding, in_json=in_json)
+
+
 @command.command("use", cls=Verb, help="models.use")
 @click.argument("role", type=click.Choice(["primary", "lightweight"]), metavar="ROLE")
 @click.argument("model", metavar="ID")
