@@ -1,0 +1,218 @@
+"""A plan is made of manifests, settings and machine as they are, and is then kept to."""
+
+import asyncio
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import aclosing, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lumbre.config.load import Config, load
+from lumbre.core.errors import DoesNotFit, UnknownModel, WeightsMissing
+from lumbre.core.generation import ChatRequest
+from lumbre.core.machine import CPU, Device, Host
+from lumbre.core.messages import Message
+from lumbre.core.model import Manifest
+from lumbre.core.plan import Plan
+from lumbre.planning import Context, Planning, plan_household, planning_for
+from lumbre.registry.add import manifest_from_file
+from lumbre.registry.manifest import save_manifest
+from lumbre.runtime import Runtime
+from lumbre.store import Store
+
+GIB = 2**30
+MIB = 2**20
+
+
+def machine(free_bytes: int = 16 * GIB, *, is_described: bool = False) -> Host:
+    cpu = Device(id=CPU, kind="cpu", name="cpu", total_bytes=32 * GIB, free_bytes=free_bytes)
+    return Host(name="m", devices=(cpu,), cores=2, architecture="x86_64", is_described=is_described)
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Config:
+    config = load({"LUMBRE_HOME": str(tmp_path / "home"), "LUMBRE_WORKER__PROMPT_THREADS": "1"})
+    config.folders.make()
+    return config
+
+
+@pytest.fixture
+def small(config: Config, smollm2: Path) -> Manifest:
+    """A primary on real weights, in the registry of a home."""
+    weights = config.folders.weights / smollm2.name
+    shutil.copyfile(smollm2, weights)
+    manifest = manifest_from_file(weights, "primary", model_id="small")
+    save_manifest(manifest, config.folders.registry / "small.yaml")
+    return manifest
+
+
+def plan(
+    config: Config, host: Host, models: list[str] | None = None, context: Context = None
+) -> Plan:
+    return plan_household(config, host=host, models=models, context=context)
+
+
+@pytest.mark.usefixtures("small")
+def test_what_is_here_is_asked_of_the_engine_and_planned(config: Config) -> None:
+    (planned,) = plan(config, machine()).models
+    assert (planned.id, planned.basis, planned.residency) == ("small", "oracle", "resident")
+    assert planned.choice.context_tokens == 4096
+    assert 150 * MIB < planned.total_bytes < 350 * MIB
+
+
+@pytest.mark.usefixtures("small")
+def test_nothing_is_made_by_looking(tmp_path: Path) -> None:
+    config = load({"LUMBRE_HOME": str(tmp_path / "nowhere")})
+    assert plan(config, machine()).models == ()
+    assert not (tmp_path / "nowhere").exists()
+
+
+@pytest.mark.usefixtures("small")
+def test_what_a_person_has_set_is_not_chosen_otherwise(config: Config) -> None:
+    """A default leaves the plan its freedom; the same value written down does not."""
+    fixed = load({"LUMBRE_HOME": str(config.folders.home), "LUMBRE_WORKER__KV_TYPE": "f16"})
+    for settings, allowed in ((config, ("f16", "q8_0")), (fixed, ("f16",))):
+        with planning_for(settings) as planning:
+            (wish,) = planning.wanted().wishes
+            assert wish.kv_types == allowed
+    assert config.fingerprint != fixed.fingerprint
+
+
+@pytest.mark.usefixtures("small")
+def test_a_context_is_never_more_than_the_model_was_trained_for(config: Config) -> None:
+    (planned,) = plan(config, machine(), context="max").models
+    assert planned.choice.context_tokens == 8192
+    (less,) = plan(config, machine(), context=1024).models
+    assert less.choice.context_tokens == 1024
+
+
+@pytest.mark.usefixtures("small")
+def test_a_machine_too_small_for_it_refuses_in_words(config: Config) -> None:
+    made = plan(config, machine(700 * MIB))
+    (refused,) = made.refused
+    assert not made.fits
+    assert not made.residents_fit
+    assert "MB" in refused.reason
+
+
+def test_the_settings_and_the_household_are_left_their_room(config: Config) -> None:
+    with planning_for(config) as planning:
+        limits = planning.limits(machine(4 * GIB))
+        assert limits == {CPU: 4 * GIB - 512 * MIB - 120 * MIB}
+        assert planning.limits(machine(4 * GIB), {CPU: GIB})[CPU] == limits[CPU] + GIB
+        assert planning.limits(machine(100 * MIB))[CPU] == 0
+    capped = load({"LUMBRE_HOME": str(config.folders.home), "LUMBRE_MEMORY__MAX_RAM_GB": "1"})
+    with planning_for(capped) as planning:
+        assert planning.limits(machine(4 * GIB))[CPU] == 10**9
+
+
+def test_a_model_that_is_known_is_planned_without_its_weights(config: Config) -> None:
+    (planned,) = plan(config, machine(), ["llama-3.1-8b-q4_k_m"]).models
+    assert planned.basis == "formula"
+    assert 4.9e9 < planned.total_bytes < 12e9
+
+
+def test_a_name_nobody_knows_is_an_error(config: Config) -> None:
+    with pytest.raises(UnknownModel):
+        plan(config, machine(), ["gpt-99"])
+
+
+def test_a_model_of_which_nothing_is_known_is_refused_with_the_next_step(
+    config: Config, small: Manifest
+) -> None:
+    absent = replace(small, id="absent", path="absent.gguf", files=(), sources=())
+    save_manifest(replace(absent, role="secondary"), config.folders.registry / "absent.yaml")
+    made = plan(config, machine())
+    assert [model.id for model in made.models] == ["small"]
+    assert [refused.id for refused in made.refused] == ["absent"]
+    assert "lumbre models pull absent" in made.refused[0].reason
+
+
+def test_weights_that_are_not_what_they_seem_are_named(config: Config, small: Manifest) -> None:
+    path = config.folders.weights / "broken.gguf"
+    path.write_bytes(b"GGUF" + b"\xff" * 100)
+    broken = replace(small, id="broken", role="secondary", path="broken.gguf", files=())
+    save_manifest(broken, config.folders.registry / "broken.yaml")
+    (refused,) = plan(config, machine()).refused
+    assert refused.id == "broken"
+    assert "broken.gguf" in refused.reason
+
+
+@contextmanager
+def running(config: Config, host: Callable[[], Host]) -> Iterator[Runtime]:
+    store = Store(config.folders.database)
+    runtime = Runtime(config, store, host)
+    try:
+        yield runtime
+    finally:
+        store.close()
+
+
+async def say(runtime: Runtime, words: str = ".", tokens: int = 1) -> None:
+    request = ChatRequest((Message("user", words),), max_output_tokens=tokens, temperature=0.0)
+    async with aclosing(runtime.chat(request)) as deltas:
+        async for _ in deltas:
+            pass
+
+
+@pytest.mark.usefixtures("small")
+def test_a_model_is_loaded_as_planned_and_the_plan_learns_from_it(config: Config) -> None:
+    short = load(
+        {
+            "LUMBRE_HOME": str(config.folders.home),
+            "LUMBRE_LLM__PRIMARY__CONTEXT_LENGTH": "256",
+            "LUMBRE_WORKER__PROMPT_THREADS": "1",
+        }
+    )
+
+    async def story(runtime: Runtime) -> None:
+        await say(runtime)
+        (view,) = await runtime.views()
+        assert view.held_bytes <= view.need_bytes
+        (first,) = calibrations(runtime.planning)
+        assert not first[1]
+        await say(runtime, "word " * 205)
+        (full,) = calibrations(runtime.planning)
+        assert full[1], "a full context says more than a load"
+        await runtime.close()
+
+    with running(short, machine) as runtime:
+        asyncio.run(story(runtime))
+    (planned,) = plan(short, machine()).models
+    assert planned.basis == "calibrated"
+
+
+def calibrations(planning: Planning) -> list[tuple[int, bool]]:
+    with planning.records._store.reading() as connection:  # type: ignore[union-attr]
+        rows = connection.execute("SELECT constant_bytes, is_full FROM calibrations")
+        return [(constant, bool(is_full)) for constant, is_full in rows]
+
+
+@pytest.mark.usefixtures("small")
+def test_what_the_plan_refuses_is_refused_with_its_figures(config: Config) -> None:
+    tight = load({"LUMBRE_HOME": str(config.folders.home), "LUMBRE_MEMORY__MAX_RAM_GB": "0.1"})
+
+    async def story(runtime: Runtime) -> None:
+        with pytest.raises(DoesNotFit) as refused:
+            await say(runtime)
+        assert refused.value.facts["need_bytes"] > 100e6
+        await runtime.close()
+
+    with running(tight, machine) as runtime:
+        asyncio.run(story(runtime))
+
+
+@pytest.mark.usefixtures("small")
+def test_weights_that_vanish_between_plan_and_load_are_said_to_be_missing(config: Config) -> None:
+    assert plan(config, machine()).fits
+    next(config.folders.weights.glob("*.gguf")).unlink()
+
+    async def story(runtime: Runtime) -> None:
+        with pytest.raises(WeightsMissing):
+            await say(runtime)
+        await runtime.close()
+
+    with running(config, machine) as runtime:
+        asyncio.run(story(runtime))
