@@ -16,7 +16,7 @@ from lumbre.config import Config
 from lumbre.core.backend import KvType, LoadMode
 from lumbre.core.errors import LumbreError
 from lumbre.core.machine import CPU, Host
-from lumbre.core.model import CHAT_ROLES, Facts, Manifest, Role
+from lumbre.core.model import CHAT_ROLES, Facts, Manifest
 from lumbre.core.plan import Plan, Refused
 from lumbre.formats.gguf import read_facts
 from lumbre.hardware.probe import VISIBLE, this_machine
@@ -112,7 +112,7 @@ class Planning:
             eager=manifest.loads == "eager",
             runs_on_cards=runs_on_cards and facts is not None,
             beside_bytes=self._beside_bytes(manifest),
-            requests_per_hour=self._use(manifest.role),
+            requests_per_hour=self._use(manifest),
         )
         return _with_context(wish, context, self.context_tokens(manifest))
 
@@ -239,8 +239,11 @@ class Planning:
                 sizes_bytes += file.size_bytes or 0
         return sizes_bytes
 
-    def _use(self, role: Role) -> float:
-        return float(getattr(self._config.settings.use, role))
+    def _use(self, manifest: Manifest) -> float:
+        """As measured here, else as the settings say for its role."""
+        measured = self.records.requests_per_hour(manifest.id)
+        asked = float(getattr(self._config.settings.use, manifest.role))
+        return asked if measured is None else measured
 
 
 def this_machine_of(config: Config) -> Host:

@@ -69,6 +69,8 @@ class Runtime:
         self.spent = Spent()
         self.planning = Planning(config, Records(store), self.weights)
         self._machine = machine or partial(this_machine_of, config)
+        self._opened = time.monotonic()
+        self._uses: dict[str, int] = {}
         self._prepared: dict[str, Prepared] = {}
         self._placed: dict[str, _Placed] = {}
         memory = config.settings.memory
@@ -164,6 +166,7 @@ class Runtime:
             if not isinstance(lease.engine, Chats):
                 raise CannotDo(model=manifest.id, what="chat")
             _add(self.spent.requests, manifest.id, 1)
+            _add(self._uses, manifest.id, 1)
             filled_tokens = 0
             async with aclosing(lease.engine.chat(request)) as deltas:
                 async for delta in deltas:
@@ -195,6 +198,7 @@ class Runtime:
                 vectors = await lease.engine.embed(texts[start : start + _EMBED_BATCH])
             rows += [np.frombuffer(vector, dtype=np.float32) for vector in vectors]
         _add(self.spent.embedded_texts, manifest.id, len(texts))
+        _add(self._uses, manifest.id, 1)
         return np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
 
     async def views(self) -> list[View]:
@@ -204,6 +208,8 @@ class Runtime:
     async def close(self) -> None:
         """End every worker; requests in hand are finished first."""
         await self.pool.close()
+        every = {manifest.id: 0 for manifest in self.registry.usable()} | self._uses
+        self.planning.records.count_use(every, time.monotonic() - self._opened)
 
     async def _prepare(self, model: str) -> Prepared:
         primary = self.primary()

@@ -142,3 +142,13 @@ def test_facts_are_remembered_as_they_were_read(store: Store, smollm2: Path) -> 
     again = Records(store).facts(smollm2)
     assert again == replace(facts, chat_template=None)
     assert Records(None).facts(smollm2) is None
+
+
+def test_use_is_measured_once_a_household_was_open_for_long_enough(store: Store) -> None:
+    records = Records(store)
+    records.count_use({"s": 30, "t": 0}, 6 * 3600)
+    assert records.requests_per_hour("s") is None
+    records.count_use({"s": 10, "t": 0}, 4 * 3600)
+    assert records.requests_per_hour("s") == 4
+    assert records.requests_per_hour("t") == 0
+    assert records.requests_per_hour("u") is None

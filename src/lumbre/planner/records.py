@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,14 @@ SCHEMA = Schema(
             is_full INTEGER NOT NULL, planned_bytes INTEGER NOT NULL,
             measured_bytes INTEGER NOT NULL, loads INTEGER NOT NULL, at_s INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
+        CREATE TABLE uses (
+            model TEXT PRIMARY KEY, requests INTEGER NOT NULL, open_s REAL NOT NULL
+        ) STRICT, WITHOUT ROWID;
         """,
     ),
 )
+_LEAST_OPEN_S = 10 * 3600.0
+"""A household that was open for less has not shown how it is used."""
 READER = 1
 """Raised when headers are read differently: what was remembered is then read anew."""
 
@@ -93,6 +99,22 @@ class Records:
             worker, model, found.constant_bytes, int(found.is_full), found.planned_bytes,
             found.measured_bytes, found.loads, int(time.time()),
         )  # fmt: skip
+
+    def count_use(self, requests: Mapping[str, int], open_s: float) -> None:
+        """Add what each model was asked while a household was open."""
+        for model, count in requests.items():
+            self._write(
+                "INSERT INTO uses VALUES (?1, ?2, ?3) ON CONFLICT (model) DO UPDATE"
+                " SET requests = requests + ?2, open_s = open_s + ?3",
+                model, count, open_s,
+            )  # fmt: skip
+
+    def requests_per_hour(self, model: str) -> float | None:
+        """As measured; None until its household has been open for ten hours."""
+        row = self._one("SELECT requests, open_s FROM uses WHERE model = ?", model)
+        if row is None or row[1] < _LEAST_OPEN_S:
+            return None
+        return float(row[0]) * 3600 / float(row[1])
 
     def errors(self) -> dict[str, int]:
         """Planned less measured bytes of each model, as last seen."""
