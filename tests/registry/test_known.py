@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from lumbre.core.model import CHAT_ROLES, Facts
-from lumbre.formats.gguf import read_facts
+from lumbre.formats.gguf import Header, facts_of, read_facts
+from lumbre.formats.gguf_reader import Array, Value
 from lumbre.registry.known import KnownModel, find_known, known_models
 from lumbre.registry.known.mix import QUANTS, tensors_of
+from lumbre.registry.known.shape import Shape
 
 REFERENCE = [
     "solar-10.7b-q4_k_m", "lfm2-1.2b-q4_k_m", "qwen2.5-omni-7b-q4_k_m", "embeddinggemma-300m-q8_0",
@@ -152,6 +154,44 @@ def test_layers_keep_what_their_attention_needs() -> None:
     assert [layer for layer, cache in enumerate(lfm) if cache.key_width] == [2, 5, 8, 10, 12, 14]
     assert {cache.state_bytes for cache in lfm} == {0, 2048 * 2 * 4}
     assert not any(cache.key_width for cache in facts("bge-m3").caches)
+
+
+@pytest.mark.parametrize(
+    "model", [model for model in GGUF if model.usual], ids=lambda model: model.id
+)
+def test_layers_keep_what_a_header_with_these_numbers_says(model: KnownModel) -> None:
+    assert model.shape
+    assert model.facts
+    said = facts_of(header_of(model.shape), Path("known.gguf"))
+    assert said.caches == model.facts.caches
+    assert said.kv_heads_by_layer == model.facts.kv_heads_by_layer
+    assert (said.experts, said.experts_used) == (model.facts.experts, model.facts.experts_used)
+
+
+def header_of(shape: Shape) -> Header:
+    """As llama.cpp's converter writes it, of what decides the bytes of a talk."""
+    heads: Value = shape.kv_heads
+    if shape.attention_layers:
+        by_layer = [shape.kv_heads if shape.attends(i) else 0 for i in range(shape.layers)]
+        heads = Array("I32", shape.layers, tuple(by_layer))
+    values: dict[str, Value] = {
+        "block_count": shape.layers,
+        "embedding_length": shape.embedding,
+        "context_length": shape.context,
+        "vocab_size": shape.vocabulary,
+        "attention.head_count": shape.heads,
+        "attention.head_count_kv": heads,
+        "attention.key_length": shape.head,
+        "attention.value_length": shape.head,
+    }
+    if shape.window:
+        values["attention.sliding_window"] = shape.window
+    if shape.conv_cache:
+        values["shortconv.l_cache"] = shape.conv_cache
+    if shape.experts:
+        values |= {"expert_count": shape.experts, "expert_used_count": shape.experts_used}
+    named: dict[str, Value] = {f"{shape.architecture}.{key}": v for key, v in values.items()}
+    return Header(3, named | {"general.architecture": shape.architecture}, (), 0, 1000)
 
 
 def test_experts_are_most_of_a_model_that_has_them() -> None:

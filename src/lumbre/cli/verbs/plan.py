@@ -80,7 +80,7 @@ def _why(session: Session, plan: "Plan", wanted: "Wanted", model: str) -> Iterab
     known = find_known(model)
     meant = {model, known.id if known else model}
     for wish in wanted.wishes:
-        if wish.id in meant:
+        if wish.id in meant or wish.role == model:
             return why_lines(plan, wish, session.language, width=_width())
     for name in plan.remote:
         if name in meant:
