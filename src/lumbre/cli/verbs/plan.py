@@ -47,7 +47,7 @@ def command(
 
     tokens = plan_asked.context_of(session, context)
     names = plan_asked.ids_of(session, models)
-    if names is None and described is None:
+    if described is None:
         session.prepare()
     with planning_for(session.config) as planning, Moving() as moving:
         if described is not None:
