@@ -197,7 +197,7 @@ def test_what_the_plan_refuses_is_refused_with_its_figures(config: Config) -> No
     async def story(runtime: Runtime) -> None:
         with pytest.raises(DoesNotFit) as refused:
             await say(runtime)
-        assert refused.value.facts["need_bytes"] > 100e6
+        assert int(str(refused.value.facts["need_bytes"])) > 100_000_000
         await runtime.close()
 
     with running(tight, machine) as runtime:
