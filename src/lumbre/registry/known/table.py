@@ -59,7 +59,6 @@ class KnownModel:
     """A projector's file, for pictures and sounds."""
     context_tokens: int = 0
     """Trained for; 0: it has no context."""
-    runs_on_cards: bool = True
     aliases: tuple[str, ...] = ()
 
     @property
@@ -197,7 +196,6 @@ def _bare(row: Mapping[str, Any]) -> dict[str, Any]:
         "listed_bytes": row["file_bytes"],
         "fixed_bytes": row.get("fixed_bytes", 0),
         "context_tokens": row.get("context", 0),
-        "runs_on_cards": row.get("runs_on_cards", False),
     }
 
 
