@@ -10,7 +10,7 @@ import re
 import selectors
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -34,9 +34,11 @@ def downloaded(
     *,
     wheels: Path,
     scratch: Path,
+    options: Sequence[str] = (),
 ) -> Path:
     """The wheel of `NAME==VERSION`, in `wheels`; `progress` is told its bytes as they come.
 
+    `options` are pip's own, such as another index.
     Both folders are there and empty; pip keeps its own files in `scratch`, so that it
     needs no room on another disk.
 
@@ -46,7 +48,7 @@ def downloaded(
     last_words, broken_by, silence_s = "", "", patience.stall_s * 1.5
     try:
         child = subprocess.Popen(
-            _command(requirement, patience, wheels, scratch),
+            _command(requirement, patience, wheels, scratch, options),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -79,7 +81,9 @@ def downloaded(
     raise failed(source, "pip", line=words)
 
 
-def _command(requirement: str, patience: Patience, wheels: Path, scratch: Path) -> list[str]:
+def _command(
+    requirement: str, patience: Patience, wheels: Path, scratch: Path, options: Sequence[str]
+) -> list[str]:
     # -P: the modules beside tied_pip.py, and those where the person stands, are not pip's.
     # Without --only-binary pip would run the setup.py of a source archive.
     return [
@@ -87,7 +91,9 @@ def _command(requirement: str, patience: Patience, wheels: Path, scratch: Path) 
         *("download", "--no-deps", "--only-binary=:all:"),
         *("--no-cache-dir", "--disable-pip-version-check", "--no-input", "--no-color"),
         *("--progress-bar", "raw", "--retries", "1"),
-        *("--timeout", str(math.ceil(patience.stall_s)), "-d", str(wheels), requirement),
+        *("--timeout", str(math.ceil(patience.stall_s)), "-d", str(wheels)),
+        *options,
+        requirement,
     ]
 
 

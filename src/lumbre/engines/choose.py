@@ -1,0 +1,37 @@
+"""Which of the builds that are here runs a household's GGUF models. Pure."""
+
+from collections.abc import Sequence
+
+from lumbre.core.errors import BadConfig
+from lumbre.core.machine import Host
+from lumbre.engines.find import BUILT_IN, Found
+from lumbre.words import Sentence
+
+AUTO = "auto"
+KEY = "worker.engine"
+
+
+def choose(engines: Sequence[Found], host: Host, wish: str = AUTO) -> Found:
+    """The engine for this machine, or the one that was wished for by name.
+
+    auto: the built-in one, unless the machine has cards and a build for their kind was
+    installed or stands on the PATH; installed ones go first, then the newest toolkit.
+
+    Raises:
+        BadConfig: no engine has the name that was wished for, or that one cannot run.
+    """
+    usable = [one for one in engines if not one.problem and one.backend != "ollama"]
+    if wish != AUTO:
+        for one in usable:
+            if one.name == wish:
+                return one
+        names = [AUTO, *(one.name for one in usable)]
+        raise BadConfig(
+            key=KEY, value=wish, where="", reason=Sentence("engines.no_such", known=names)
+        )
+    kinds = {card.kind for card in host.cards}
+    fit = [one for one in usable if one.device in kinds and one.origin != "built_in"]
+    built_in = next(one for one in engines if one.name == BUILT_IN)
+    if built_in.device in kinds or not fit:
+        return built_in
+    return max(fit, key=lambda one: (one.origin == "installed", int(one.toolkit or 0), one.name))
