@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +15,7 @@ from lumbre.hardware import nvidia
 from lumbre.hardware.nvidia import Graphics, ask_driver, read_graphics, understood
 from lumbre.hardware.pcie import link_bytes_per_s
 from lumbre.words import LANGUAGES, Sentence, say
+from tests.hardware.fake_driver import make_library, plug_in
 
 MIB = 2**20
 
@@ -201,14 +200,7 @@ def test_lanes_that_do_not_exist_have_no_speed() -> None:
 @pytest.fixture(scope="module")
 def library(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a driver's library that does what it is told."""
-    compiler = shutil.which("cc")
-    if compiler is None:
-        pytest.skip("there is no C compiler to make a driver's library with")
-    folder = tmp_path_factory.mktemp("nvml")
-    source = Path(__file__).with_name("fake_nvml.c")
-    target = folder / "libnvidia-ml.so.1"
-    subprocess.run([compiler, "-shared", "-fPIC", "-o", target, source], check=True)
-    return folder
+    return make_library(tmp_path_factory.mktemp("nvml"))
 
 
 @pytest.fixture
@@ -217,8 +209,7 @@ def driver(
 ) -> Iterator[pytest.MonkeyPatch]:
     """A machine where that library is the driver's."""
     monkeypatch.setenv("LD_LIBRARY_PATH", str(library))
-    (tmp_path / "dev").mkdir()
-    (tmp_path / "dev/nvidiactl").touch()
+    plug_in(tmp_path)
     yield monkeypatch
 
 
@@ -293,7 +284,6 @@ def _asks(process: Path) -> bool:
 
 
 def test_without_the_library_that_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "dev").mkdir()
-    (tmp_path / "dev/nvidiactl").touch()
+    plug_in(tmp_path)
     graphics = read_graphics(root=tmp_path, ask=lambda: json.loads('{"error": 12}'))
     assert graphics.troubles == (Sentence("hardware.nvidia.no_library"),)

@@ -1,4 +1,4 @@
-"""Machines that a file describes: one that is not owned yet, or the references lumbre ships."""
+"""Described machines: one in a file, not owned yet perhaps, or the references that lumbre ships."""
 
 import json
 import stat
