@@ -97,10 +97,12 @@ def test_a_file_type_from_the_future_falls_back_to_the_kinds(tmp_path: Path) -> 
     assert read_facts(written(tmp_path, data)).quant == "Q4_K"
 
 
-def test_an_architecture_nobody_knows_is_no_error(tmp_path: Path) -> None:
+def test_an_architecture_nobody_knows_is_refused_by_name(tmp_path: Path) -> None:
     renamed = {key.replace("llama.", "zorro."): value for key, value in MODEL.items()}
     data = gguf(renamed | {"general.architecture": "zorro"})
-    assert read_facts(written(tmp_path, data)).architecture == "zorro"
+    with pytest.raises(BadWeights, match=r"its architecture zorro is not known") as caught:
+        read_facts(written(tmp_path, data))
+    assert "update lumbre" in caught.value.message()
 
 
 def test_a_model_without_a_template_has_none(tmp_path: Path) -> None:

@@ -162,15 +162,18 @@ LIES: dict[str, tuple[bytes, str]] = {
         "head_count_kv cannot be a",
     ),
     "a list of heads too long to keep": (
-        gguf(
-            MODEL
-            | {
-                "llama.block_count": 2000,
-                "llama.attention.head_count_kv": As("uint8", [1] * 2000),
-            }
-        ),
+        gguf(MODEL | {"llama.attention.head_count_kv": As("uint8", [1] * 2000)}),
         r"head_count_kv cannot be \[2000\]",
     ),
+    "more layers than any engine takes": (
+        gguf(MODEL | {"llama.block_count": 2**31}),
+        "block_count cannot be 2147483648",
+    ),
+    "an architecture that does not exist": (
+        gguf(MODEL | {"general.architecture": "zorro"}),
+        "architecture zorro is not known",
+    ),
+    "the eyes of another model": (gguf(MODEL | {"general.architecture": "clip"}), "clip"),
 }
 
 

@@ -53,6 +53,7 @@ def layer_cache_bytes(
     batch_tokens = min(batch_tokens, whole_tokens)
     return tuple(
         _entries(cache, whole_tokens, slots, batch_tokens)
+        * (slots if cache.is_each_slots_own else 1)
         * (_row_bytes(cache.key_width, kv_type) + _row_bytes(cache.value_width, kv_type))
         + cache.state_bytes * slots
         for cache in caches
