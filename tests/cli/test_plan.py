@@ -136,6 +136,16 @@ def test_the_verdict_tells_a_resident_from_the_others() -> None:
     assert verdict(replace(PLAN, refused=()), "en") == "Everything fits."
 
 
+def test_the_machine_is_told_first() -> None:
+    lines = shown(replace(PLAN, host=replace(HOST, driver="570.1", cuda="12.8"))).splitlines()
+    assert [" ".join(line.split()) for line in lines[:4]] == [
+        "bench (described in a file, not this machine)",
+        "cpu A processor, 8 threads 32.0 GB, 28.0 GB free",
+        "gpu0 A card, compute 8.9 12.0 GB, 11.0 GB free",
+        "graphics driver 570.1, CUDA 12.8",
+    ]
+
+
 def test_a_household_without_models_says_what_to_do() -> None:
     empty = Plan(host=HOST)
     assert "--models" in shown(empty)

@@ -95,6 +95,9 @@ def _host(host: Host, language: Language, width: int) -> Iterator[str]:
         for device in host.devices
     ]
     yield from columns(rows)
+    if host.driver:
+        told = say("plan_view.driver", language, driver=host.driver, cuda=host.cuda or _NOTHING)
+        yield from folded(told, width, 2)
 
 
 def _device(device: Device, host: Host, language: Language) -> str:
