@@ -78,6 +78,8 @@ class Site:
     """Bytes after which the server says nothing more until `release`."""
     asked: list[str | None] = field(default_factory=list)
     """The Range of every request so far."""
+    sent_bytes: int = 0
+    """How many of its bytes went out."""
     keys: list[str | None] = field(default_factory=list)
     """The Authorization of every request so far."""
     held: threading.Event = field(default_factory=threading.Event)
@@ -127,8 +129,10 @@ class _Weights(Quiet):
         start = self._start(wanted)
         if start > len(site.content):
             return self.send_body(b"", 416)
-        self._headers(start)
-        return self._body(site.content[start:])
+        end = re.fullmatch(r"bytes=\d+-(\d+)", wanted or "")
+        stop = int(end[1]) + 1 if end and site.ranges else len(site.content)
+        self._headers(start, stop, is_part=bool(end and site.ranges))
+        return self._body(site.content[start:stop])
 
     def _start(self, wanted: str | None) -> int:
         match = re.fullmatch(r"bytes=(\d+)-\d*", wanted or "")
@@ -136,11 +140,12 @@ class _Weights(Quiet):
         fresh = condition in (None, self.site.etag, self.site.modified)
         return int(match[1]) if match and self.site.ranges and fresh else 0
 
-    def _headers(self, start: int) -> None:
+    def _headers(self, start: int, stop: int, *, is_part: bool) -> None:
         site, total = self.site, len(self.site.content)
-        self.send_response(206 if start else 200)
-        if start:
-            answer = site.range_answer or f"bytes {start}-{total - 1}/{total}"
+        is_part = is_part or start > 0
+        self.send_response(206 if is_part else 200)
+        if is_part:
+            answer = site.range_answer or f"bytes {start}-{stop - 1}/{total}"
             self.send_header("Content-Range", answer)
         if site.etag:
             self.send_header("ETag", site.etag)
@@ -149,7 +154,7 @@ class _Weights(Quiet):
         if site.coding:
             self.send_header("Content-Encoding", site.coding)
         if site.says_length:
-            self.send_header("Content-Length", str(total - start))
+            self.send_header("Content-Length", str(stop - start))
         self.end_headers()
 
     def _body(self, body: bytes) -> None:
@@ -162,6 +167,7 @@ class _Weights(Quiet):
             body = body[site.hold_at :]
             site.held.set()
             site.release.wait(WAIT_S)
+        site.sent_bytes += len(body)
         self.wfile.write(body)
 
 

@@ -29,6 +29,7 @@
     │   ├── BadWeights
     │   ├── SplitWeights
     │   ├── NoChatTemplate
+    │   ├── NotOffered
     │   ├── ComesWithLumbre
     │   ├── StillChosen
     │   ├── NeedsConsent
@@ -292,6 +293,13 @@ class NoChatTemplate(UsageError):
 
     code = "no_chat_template"
     wants = ("path", "role")
+
+
+class NotOffered(UsageError):
+    """A publisher does not have what an address names, or not for everybody."""
+
+    code = "not_offered"
+    wants = ("source", "reason")
 
 
 class ComesWithLumbre(UsageError):

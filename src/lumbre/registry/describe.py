@@ -128,6 +128,13 @@ def slug(text: str) -> str:
     return re.sub(r"-{2,}", "-", re.sub(r"[^\w.+-]", "-", plain)).strip("-._+")[:_LONGEST_ID]
 
 
+def first_line(text: str) -> str:
+    """What a long text, a license say, calls itself."""
+    lines = (line.strip() for line in text.splitlines())
+    line = next((line for line in lines if line), "")
+    return "".join(char for char in line if char.isprintable())[:_LONGEST_SAID]
+
+
 def _made_for(header: Header, architecture: str) -> Role:
     """What the file's own keys say: how its vectors are pooled, or that it looks both ways."""
     pooling = header.metadata.get(f"{architecture}.pooling_type", _POOLING_NONE)

@@ -11,7 +11,7 @@ Why = Literal[
     "no_connection", "status", "busy", "stalled", "cut", "redirected", "not_https", "encoded",
     "wrong_size", "wrong_bytes", "other_bytes", "not_a_file", "unreadable",
     "gated", "token_refused", "no_repository", "no_revision", "not_there", "garbled",
-    "no_model", "no_layer",
+    "no_sum", "no_weights", "no_model", "no_layer",
     "pip", "pip_offline", "pip_silent", "not_a_wheel", "members", "swollen",
     "npm_missing", "npm", "npm_silent", "not_a_tarball", "wrong_package",
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from lumbre.cli.session import Session
 from lumbre.cli.verb import Group, Verb
 from lumbre.core.errors import BadArguments, CannotDo, LumbreError, StillChosen
 from lumbre.core.fields import fields_of
-from lumbre.core.model import ROLES, Manifest
+from lumbre.core.model import ROLES, Manifest, Role
 from lumbre.words import size
 
 if TYPE_CHECKING:
@@ -146,26 +146,54 @@ def remove(session: Session, model: str) -> None:
 
 
 @command.command("add", cls=Verb, help="models.add")
-@click.argument("file", metavar="FILE.gguf", type=click.Path(path_type=Path))
+@click.argument("what", metavar="FILE.gguf|hf:...|ollama:...")
 @click.option("--role", type=click.Choice(ROLES), metavar="ROLE", help="models.role")
 @click.option("--id", "name", metavar="ID", default=None, help="models.id")
+@click.option("--projector", metavar="FILE|hf:...", default=None, help="models.projector")
 @click.pass_obj
-def add(session: Session, file: Path, role: str | None, name: str | None) -> None:
+def add(
+    session: Session, what: str, role: str | None, name: str | None, projector: str | None
+) -> None:
+    from lumbre.cli.adding_models import add_from_publisher
+    from lumbre.registry.offered import address_of
+
+    registry, weights = _open(session)
+    wanted = next((known for known in ROLES if known == role), None)
+    uri, eyes = address_of(what), projector and address_of(projector)
+    if projector and bool(uri) != bool(eyes):
+        raise BadArguments(reason=session.say("models.mixed"))
+    if uri is not None:
+        add_from_publisher(session, registry, uri, wanted, model_id=name, projector=eyes or None)
+    else:
+        _add_file(session, weights, what, wanted, name, projector)
+
+
+def _add_file(
+    session: Session,
+    weights: "Weights",
+    file: str,
+    role: Role | None,
+    name: str | None,
+    projector: str | None,
+) -> None:
     from lumbre.registry.add import manifest_from_file, write
 
-    _open(session)
-    if not file.is_file():
-        raise BadArguments(reason=session.say("cli.models.no_file", path=file))
+    for named in (file, projector):
+        if named is not None and not Path(named).is_file():
+            raise BadArguments(reason=session.say("cli.models.no_file", path=named))
     with Moving() as moving:
         manifest = manifest_from_file(
-            Path(absolute(str(file))),
-            next((known for known in ROLES if known == role), None),
+            Path(absolute(file)),
+            role,
             model_id=name,
+            projector=None if projector is None else Path(absolute(projector)),
             report=lambda step: moving.show(
                 f"sha256 {bar(step.done_bytes / max(1, step.total_bytes))}"
             ),
         )
     path = write(session.config.folders.registry, manifest)
+    for part in manifest.files:  # its first use need not read it once more
+        weights.remember(weights.path(manifest, part), part.sha256)
     session.print("cli.models.added", model=manifest.id, path=path)
     if "chat" in manifest.capabilities:
         session.print("cli.models.then_use", model=manifest.id)

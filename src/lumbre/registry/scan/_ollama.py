@@ -11,13 +11,12 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from lumbre.registry.describe import slug
+from lumbre.registry.describe import first_line, slug
 from lumbre.registry.scan import Beside, Found, Kind, trouble
 from lumbre.registry.scan._files import Walk, unread
 from lumbre.registry.sources._library import Layer, layers_of
 
 _MOST_MANIFEST_BYTES = 1 << 20
-_LONGEST_LICENSE = 200
 _OFFICIAL = ("registry.ollama.ai", "library")
 _LATEST = "latest"
 
@@ -123,13 +122,6 @@ def _license(layers: tuple[Layer, ...], blobs: Path) -> str:
                 continue
             return first_line(text)
     return ""
-
-
-def first_line(text: str) -> str:
-    """What a license calls itself."""
-    lines = (line.strip() for line in text.splitlines())
-    line = next((line for line in lines if line), "")
-    return "".join(char for char in line if char.isprintable())[:_LONGEST_LICENSE]
 
 
 def _is_gguf(path: Path) -> bool:
