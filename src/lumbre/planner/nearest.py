@@ -99,8 +99,13 @@ def _fit(wish: Wish, key: str, seats: Sequence[Seat], arranger: Arranger) -> Fit
     found = arranger.arrange((*seats, Seat(wish, tokens)), lends=True, any_will_do=True)
     if found is None:
         return None
-    size = sum(found.options[-1].sizes)
-    return Fit(wish, Sentence(key, model=wish.id, size_bytes=size, tokens=tokens))
+    said = Sentence(
+        key,
+        size_bytes=sum(found.options[-1].sizes),
+        tokens=tokens,
+        quant=wish.facts.quant if wish.facts else "",
+    )
+    return Fit(wish, said)
 
 
 def _shorter(wish: Wish, key: str, seats: Sequence[Seat], arranger: Arranger) -> list[Fit]:
@@ -121,22 +126,12 @@ def _smaller_quant(wish: Wish, seats: Sequence[Seat], arranger: Arranger) -> lis
     """The largest that fits, with the whole context; else with the most that fits."""
     smaller = [changed for quant in OFFERED if (changed := with_quant(wish, quant))]
     for changed in smaller:
-        if fit := _named_quant(changed, seats, arranger):
+        if fit := _fit(changed, "plan.fit.quant", seats, arranger):
             return [fit]
     for changed in smaller:
         if shorter := _shorter(changed, "plan.fit.quant_context", seats, arranger):
-            return [_quant_said(shorter[0], "plan.fit.quant_context")]
+            return shorter
     return []
-
-
-def _named_quant(wish: Wish, seats: Sequence[Seat], arranger: Arranger) -> Fit | None:
-    fit = _fit(wish, "plan.fit.context", seats, arranger)
-    return _quant_said(fit, "plan.fit.quant") if fit else None
-
-
-def _quant_said(fit: Fit, key: str) -> Fit:
-    assert fit.wish.facts is not None, "only a model with facts has a quant"
-    return Fit(fit.wish, Sentence(key, quant=fit.wish.facts.quant, **fit.sentence.facts))
 
 
 def _scaled(facts: Facts, ratio: float, quant: str) -> Facts:

@@ -159,11 +159,12 @@ def _one(seat: Seat, option: Option, absent: float, together: Sequence[str], hos
 
 
 def expected_s(plan: Plan, wishes: Sequence[Wish]) -> float:
-    """Seconds that an hour of the household's use waits for its answers."""
-    by_id: dict[str, Wish] = {wish.id: wish for wish in wishes}
+    """Seconds that an hour of the household's use waits for its answers, loading included."""
+    by_id = {wish.id: wish for wish in wishes}
     total_s = 0.0
     for planned in plan.models:
         wish = by_id[planned.id]
-        written_s = wish.output_tokens / planned.tokens_per_s if planned.tokens_per_s else 0.0
+        pace = Pace(wish, plan.host)
+        written_s = pace.answer_s(planned.choice) - pace.prompt_s(planned.choice)
         total_s += requests_per_hour(wish) * ((planned.first_token_s or 0.0) + written_s)
     return total_s
