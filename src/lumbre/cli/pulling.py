@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 from lumbre.cli.render import Moving, bar
 from lumbre.cli.session import Session
-from lumbre.core.errors import BadConfig, ComesWithLumbre, NeedsConsent
+from lumbre.core.errors import BadArguments, BadConfig, ComesWithLumbre, NeedsConsent
+from lumbre.core.machine import CPU
 from lumbre.core.model import Manifest
 from lumbre.words import number, size
 
 if TYPE_CHECKING:
+    from lumbre.core.plan import Plan
     from lumbre.registry.sources import Patience, Places
     from lumbre.registry.weights import Weights
 
@@ -38,6 +40,44 @@ def ways(session: Session) -> "tuple[Patience, Places]":
         ollama=settings.ollama_registry.rstrip("/"),
     )
     return Patience(settings.connect_timeout_s, settings.stall_timeout_s), places
+
+
+def is_device(word: str) -> bool:
+    """Whether a word is how a plan calls the processor or a card."""
+    return re.fullmatch(r"cpu|gpu\d+", word) is not None
+
+
+def on_device(session: Session, device: str) -> list[str]:
+    """The models that the plan for this machine puts on a device.
+
+    Raises:
+        BadArguments: the machine has no such device, or the plan leaves it empty.
+    """
+    from lumbre.planning import plan_household, this_machine_of
+
+    with Moving() as moving:
+        moving.show(session.say("cli.plan.asking"))
+        plan = plan_household(session.config, host=this_machine_of(session.config))
+    devices = [known.id for known in plan.host.devices]
+    if device not in devices:
+        reason = session.say("models.no_device", device=device, devices=devices)
+        raise BadArguments(reason=reason)
+    found = planned_on(plan, device)
+    if not found:
+        raise BadArguments(reason=session.say("models.empty_device", device=device))
+    return found
+
+
+def planned_on(plan: "Plan", device: str) -> list[str]:
+    """Whose layers lie on a card; of the processor, who has none on any card.
+
+    Every process has something in main memory: that alone makes no model the processor's.
+    """
+    return [
+        model.id
+        for model in plan.models
+        if (model.bytes_on(device) > 0 if device != CPU else model.choice.card_layers == 0)
+    ]
 
 
 def pull_all(

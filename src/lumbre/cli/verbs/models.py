@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lumbre.cli.place import absolute
-from lumbre.cli.pulling import pull_all
+from lumbre.cli.pulling import is_device, on_device, pull_all
 from lumbre.cli.render import Moving, as_json, bar, table, visible
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Group, Verb
@@ -89,12 +89,16 @@ def show(session: Session, model: str | None, schema: bool, in_json: bool) -> No
 
 
 @command.command("pull", cls=Verb, help="models.pull")
-@click.argument("what", metavar="[ID|ROLE|CAPABILITY|all]", default="all")
+@click.argument("what", metavar="[ID|ROLE|CAPABILITY|DEVICE|all]", default="all")
 @click.option("--yes", is_flag=True, help="yes")
 @click.pass_obj
 def pull(session: Session, what: str, yes: bool) -> None:
     registry, weights = _open(session)
-    pull_all(session, weights, _meant(session, registry, what), sure=yes)
+    if is_device(what) and what not in [model.id for model in registry.usable()]:
+        models = [registry.get(model_id) for model_id in on_device(session, what)]
+    else:
+        models = _meant(session, registry, what)
+    pull_all(session, weights, models, sure=yes)
 
 
 @command.command("verify", cls=Verb, help="models.verify")
