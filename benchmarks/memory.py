@@ -20,13 +20,13 @@ from memory_cells import read_rows
 
 from lumbre.core.machine import CPU, Device, Host
 from lumbre.core.plan import Choice
+from lumbre.engines.find import built_in
 from lumbre.formats.gguf import read_facts
 from lumbre.planner.estimate import Estimator, Here
 from lumbre.planner.footprint import formula
 from lumbre.planner.oracle import Oracle, Shape
 from lumbre.planner.records import Records
 from lumbre.planner.wish import Wish
-from lumbre.planning import engine_build
 from lumbre.store import Store
 from recording import about, keep
 
@@ -73,9 +73,9 @@ def planned(cells: Iterable[Cell], folder: Path, phase: Phase, dry_runs: Records
     facts = {name: read_facts(folder / name) for name in names}
     here = {name: Here(folder / name, name) for name in names}
     wishes = {name: Wish(id=name, role="secondary", facts=facts[name]) for name in names}
-    with tempfile.TemporaryDirectory() as fresh, Oracle(dry_runs, engine_build()) as oracle:
+    with tempfile.TemporaryDirectory() as fresh, Oracle(dry_runs, built_in().build) as oracle:
         store = Store(Path(fresh) / "lumbre.db")
-        estimate = Estimator(Records(store), oracle, here, engine_build())
+        estimate = Estimator(Records(store), oracle, here, built_in().build)
         for cell in cells:
             c = cell.choice
             first = (c.context_tokens, c.slots, c.kv_type) == (512, 1, "f16")
@@ -87,7 +87,7 @@ def planned(cells: Iterable[Cell], folder: Path, phase: Phase, dry_runs: Records
                 wishes[cell.weights],
                 c,
                 _HOST,
-                beside_bytes=beside_bytes,
+                {CPU: beside_bytes},
                 is_full=phase == "full",
             )
         said = {
@@ -104,7 +104,7 @@ def planned(cells: Iterable[Cell], folder: Path, phase: Phase, dry_runs: Records
 def others(cells: Iterable[Cell], folder: Path, dry_runs: Records) -> dict[str, dict[str, int]]:
     """What the header's formula, the engine's forecast and a sum by hand say of each cell."""
     said: dict[str, dict[str, int]] = {"formula": {}, "dry_run_alone": {}, "by_hand": {}}
-    with Oracle(dry_runs, engine_build()) as oracle:
+    with Oracle(dry_runs, built_in().build) as oracle:
         for cell in cells:
             facts = read_facts(folder / cell.weights)
             wish = Wish(id=cell.weights, role="secondary", facts=facts)
@@ -159,7 +159,7 @@ def main() -> None:
         }
         store.close()
     models = sorted({cell.weights for cell in cells})
-    result: dict[str, object] = {"engine": engine_build(), "figures": {}}
+    result: dict[str, object] = {"engine": built_in().build, "figures": {}}
     figures: dict[str, object] = {}
     for name, said in told.items():
         figures[name] = {"all": errors(cells, said)} | {

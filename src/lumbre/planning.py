@@ -4,7 +4,6 @@ The one place where the three meet: manifests become wishes, the machine becomes
 and `lumbre.planner` decides. Nothing is loaded here, and nothing is fetched.
 """
 
-import importlib.metadata
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,8 +17,12 @@ from lumbre.core.errors import LumbreError
 from lumbre.core.machine import CPU, Host
 from lumbre.core.model import CHAT_ROLES, Facts, Manifest
 from lumbre.core.plan import Plan, Refused
+from lumbre.engines.choose import choose
+from lumbre.engines.find import Found, built_in, find
 from lumbre.formats.gguf import read_facts
+from lumbre.hardware.nvidia import read_graphics
 from lumbre.hardware.probe import VISIBLE, this_machine
+from lumbre.hardware.usage import family
 from lumbre.planner.estimate import Estimator, Here
 from lumbre.planner.footprint import WITHOUT_FORMULA_BYTES
 from lumbre.planner.oracle import Oracle
@@ -60,17 +63,13 @@ class Planning:
 
     def __init__(self, config: Config, records: Records, weights: Weights) -> None:
         self.records = records
-        self.build = engine_build()
+        self._engines: tuple[int, tuple[Found, ...]] | None = None
         self._config = config
         self._registry = Registry(config.folders.registry)
         self._weights = weights
 
     def wanted(
-        self,
-        models: Sequence[str] | None = None,
-        context: Context = None,
-        *,
-        runs_on_cards: bool = True,
+        self, host: Host, models: Sequence[str] | None = None, context: Context = None
     ) -> Wanted:
         """The wishes of these models, by id, role or known name; of every manifest when none.
 
@@ -82,12 +81,10 @@ class Planning:
             if named.format == "remote":
                 found = replace(found, remote=(*found.remote, named.id))
             else:
-                found = self._with(found, named, context, runs_on_cards=runs_on_cards)
+                found = self._with(found, named, host, context)
         return found
 
-    def wish(
-        self, manifest: Manifest, context: Context = None, *, runs_on_cards: bool = True
-    ) -> Wish | None:
+    def wish(self, manifest: Manifest, host: Host, context: Context = None) -> Wish | None:
         """What a manifest asks for; None where neither a file nor the known models tell.
 
         Raises:
@@ -110,7 +107,7 @@ class Planning:
             cache_ram_mib=worker.cache_ram_mib,
             embeds=manifest.role == "embedding" or manifest.embedding is True,
             eager=manifest.loads == "eager",
-            runs_on_cards=runs_on_cards and facts is not None,
+            runs_on_cards=facts is not None and self._uses_cards(host),
             beside_bytes=self._beside_bytes(manifest),
             requests_per_hour=self._use(manifest),
         )
@@ -140,15 +137,43 @@ class Planning:
                 limits[device.id] = max(0, free_bytes - memory.reserve_vram_bytes)
         return limits
 
+    def engine(self, host: Host) -> Found:
+        """The build of llama.cpp that runs this household's GGUF models on a machine.
+
+        Raises:
+            BadConfig: the settings name one that is not here.
+        """
+        if host.is_described:
+            return built_in()
+        folder = self._config.folders.home / "engines"
+        seen = folder.stat().st_mtime_ns if folder.is_dir() else 0
+        if self._engines is None or self._engines[0] != seen:
+            self._engines = (seen, find(folder, None))
+        return choose(self._engines[1], host, self._config.settings.worker.engine)
+
+    def held_on_cards(self, pid: int) -> dict[str, int]:
+        """Bytes that a worker and its children hold on each card, where the driver tells."""
+        pids = family(pid)
+        return {
+            card.device.id: sum(card.used_bytes_by_pid.get(one, 0) for one in pids)
+            for card in read_graphics(self._config.visible_cards).cards
+            if any(one in card.used_bytes_by_pid for one in pids)
+        }
+
     @contextmanager
-    def estimating(self, wanted: Wanted) -> Iterator[Estimator]:
-        """Figures for these models; the engine is asked what was never asked before."""
-        with Oracle(self.records, self.build) as oracle:
-            yield Estimator(self.records, oracle, wanted.here, self.build)
+    def estimating(self, wanted: Wanted, host: Host) -> Iterator[Estimator]:
+        """Figures for these models; the engine is asked what was never asked before.
+
+        Only the build that comes with lumbre can be asked.
+        """
+        engine = self.engine(host)
+        with Oracle(self.records, engine.build) as oracle:
+            asked = oracle if engine.origin == "built_in" else None
+            yield Estimator(self.records, asked, wanted.here, engine.build)
 
     def plan(self, wanted: Wanted, host: Host, held: Mapping[str, int] | None = None) -> Plan:
         """Who gets what of this machine, and who does not, and why."""
-        with self.estimating(wanted) as estimate:
+        with self.estimating(wanted, host) as estimate:
             made = place(
                 wanted.wishes,
                 host,
@@ -171,12 +196,10 @@ class Planning:
             else:
                 yield from self._registry.find(name)
 
-    def _with(
-        self, found: Wanted, manifest: Manifest, context: Context, *, runs_on_cards: bool
-    ) -> Wanted:
+    def _with(self, found: Wanted, manifest: Manifest, host: Host, context: Context) -> Wanted:
         reason: Sentence | str = Sentence("planning.no_weights", model=manifest.id)
         try:
-            wish = self.wish(manifest, context, runs_on_cards=runs_on_cards)
+            wish = self.wish(manifest, host, context)
         except LumbreError as error:
             wish, reason = None, str(error)
         if wish is None:
@@ -239,6 +262,11 @@ class Planning:
                 sizes_bytes += file.size_bytes or 0
         return sizes_bytes
 
+    def _uses_cards(self, host: Host) -> bool:
+        """Whether there is a build for the cards: of a described machine, it is supposed."""
+        kinds = {card.kind for card in host.cards}
+        return bool(kinds) and (host.is_described or self.engine(host).device in kinds)
+
     def _use(self, manifest: Manifest) -> float:
         """As measured here, else as the settings say for its role."""
         measured = self.records.requests_per_hour(manifest.id)
@@ -250,11 +278,6 @@ def this_machine_of(config: Config) -> Host:
     """The machine as it is now, with the cards this program may use."""
     visible = config.visible_cards
     return this_machine({} if visible is None else {VISIBLE: visible})
-
-
-def engine_build() -> str:
-    """Names the engine that comes with lumbre, for figures that are its alone."""
-    return f"xllamacpp-{importlib.metadata.version('xllamacpp')}"
 
 
 @contextmanager
@@ -285,7 +308,7 @@ def plan_household(
         UnknownModel: a name that is neither in the registry nor known.
     """
     with planning_for(config) as planning:
-        return planning.plan(planning.wanted(models, context), host, held)
+        return planning.plan(planning.wanted(host, models, context), host, held)
 
 
 def _with_context(wish: Wish, context: Context, default_tokens: int) -> Wish:

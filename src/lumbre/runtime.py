@@ -24,12 +24,14 @@ from lumbre.core.machine import CPU, Host
 from lumbre.core.messages import Message
 from lumbre.core.model import CHAT_ROLES, RESIDENT_ROLES, Manifest, Sampling
 from lumbre.core.plan import Choice, Footprint
+from lumbre.engines.find import Found
 from lumbre.hardware.cores import usable_cores
 from lumbre.hardware.memory import read_memory
+from lumbre.planner.footprint import batch_tokens
 from lumbre.planner.records import Records
 from lumbre.planner.wish import Wish
 from lumbre.planning import Planning, Wanted, this_machine_of
-from lumbre.pool.lease import Prepared, View
+from lumbre.pool.lease import Measured, Prepared, View
 from lumbre.pool.pool import Pool
 from lumbre.pool.threads import share
 from lumbre.registry.folder import Registry
@@ -225,7 +227,8 @@ class Runtime:
         settings = self.config.settings
         files = self.weights.files_for_use(manifest, skip_checksum=settings.weights.skip_checksum)
         placed, needed = self._place(manifest)
-        worker = self._settings(manifest, placed.choice)
+        engine = self.planning.engine(placed.host)
+        worker = self._settings(manifest, placed, engine)
         idle_s = manifest.idle_unload_seconds or settings.pool.idle_s
         self._placed[manifest.id] = placed
         return Prepared(
@@ -235,6 +238,7 @@ class Runtime:
             need=needed,
             idle_s=None if manifest.loads == "eager" else idle_s,
             slots=worker.slots if manifest.role in CHAT_ROLES else _QUEUED,
+            engine=engine.backend if _is_free(manifest) else "",
         )
 
     def _place(self, manifest: Manifest) -> tuple["_Placed", Footprint]:
@@ -246,10 +250,11 @@ class Runtime:
         Raises:
             BadWeights: its file cannot be believed.
         """
-        wanted, host = self.planning.wanted(), self._machine()
+        host = self._machine()
+        wanted = self.planning.wanted(host)
         wish = next((w for w in wanted.wishes if w.id == manifest.id), None)
         if wish is None:
-            wish = self.planning.wish(manifest)
+            wish = self.planning.wish(manifest, host)
         if wish is None:
             raise WeightsMissing(model=manifest.id)
         plan = self.planning.plan(wanted, host, {CPU: self.pool.held_bytes()})
@@ -258,25 +263,24 @@ class Runtime:
             placements, choice = planned.placements, planned.choice
         else:
             choice = _smallest(wish)
-            with self.planning.estimating(wanted) as estimate:
+            with self.planning.estimating(wanted, host) as estimate:
                 placements, _ = estimate(wish, choice, host)
         footprint = next(p.footprint for p in placements if p.device == CPU)
         return _Placed(wish, choice, wanted, host), footprint
 
-    def _learn(self, prepared: Prepared, held_bytes: int, is_full: bool) -> None:
+    def _learn(self, prepared: Prepared, seen: Measured) -> None:
         """Correct the next plan by what a worker was seen to hold."""
         placed = self._placed.get(prepared.manifest.id)
-        if placed is not None:
-            with self.planning.estimating(placed.wanted) as estimate:
-                estimate.learn(
-                    placed.wish,
-                    placed.choice,
-                    placed.host,
-                    beside_bytes=held_bytes,
-                    is_full=is_full,
-                )
+        if placed is None:
+            return
+        held = {CPU: seen.beside_bytes}
+        if placed.choice.layers:
+            held |= self.planning.held_on_cards(seen.pid)
+        with self.planning.estimating(placed.wanted, placed.host) as estimate:
+            estimate.learn(placed.wish, placed.choice, placed.host, held, is_full=seen.is_full)
 
-    def _settings(self, manifest: Manifest, choice: Choice) -> WorkerSettings:
+    def _settings(self, manifest: Manifest, placed: "_Placed", engine: Found) -> WorkerSettings:
+        choice = placed.choice
         worker = self.config.settings.worker
         threads = share(
             usable_cores(),
@@ -297,6 +301,8 @@ class Runtime:
             devices=tuple(device for device, _ in choice.layers),
             tensor_split=tuple(count for _, count in choice.layers),
             expert_layers_on_cpu=choice.expert_layers_on_cpu,
+            engine_path=engine.path if _is_free(manifest) else "",
+            batch_tokens=batch_tokens(placed.wish, choice),
         )
 
     def _wish(self, manifest: Manifest) -> tuple[str, ChatModel]:
@@ -305,6 +311,11 @@ class Runtime:
         if manifest.role in ("lightweight", "micro"):
             return "lightweight", llm.lightweight
         return "primary", llm.primary
+
+
+def _is_free(manifest: Manifest) -> bool:
+    """Whether any build of llama.cpp may run it: its manifest names none of its own."""
+    return manifest.engine == "llama_cpp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumbre.core.machine import CPU, Device, Host
-from lumbre.core.plan import Choice, Footprint
+from lumbre.core.plan import Choice, Footprint, Placement
 from lumbre.formats.gguf import read_facts
 from lumbre.planner import calibration
 from lumbre.planner.estimate import Estimator, Here
@@ -29,8 +29,15 @@ HOST = Host(
     architecture="x86_64",
 )
 WISH = Wish(id="q", role="primary", facts=QWEN)
-BUFFERS = Footprint(
-    weights_bytes=QWEN.file_bytes, kv_bytes=56 * MIB, compute_bytes=9 * MIB, overhead_bytes=110 * MIB
+BUFFERS = Placement(
+    CPU,
+    28,
+    Footprint(
+        weights_bytes=QWEN.file_bytes,
+        kv_bytes=56 * MIB,
+        compute_bytes=9 * MIB,
+        overhead_bytes=110 * MIB,
+    ),
 )
 
 
@@ -52,7 +59,7 @@ def test_the_next_plan_covers_what_was_seen(
     )
     assert found is not None
     again = choice if same_slots else replace(choice, slots=slots + 1)
-    overhead = calibration.overhead_bytes(found, WISH, again, BUFFERS.compute_bytes)
+    overhead = calibration.overhead_bytes(found, WISH, again, BUFFERS)
     assert overhead >= constant_mib * MIB + slots_bytes(QWEN, again.slots)
 
 
@@ -100,8 +107,9 @@ def test_a_measurement_is_kept_for_its_load_mode_alone(store: Store, smollm2: Pa
         assert basis == "oracle"
         asked = estimate.asked(wish, CHOICE, HOST)
         assert asked is not None
-        held_bytes = asked.kv_bytes + asked.compute_bytes + 48 * MIB
-        estimate.learn(wish, CHOICE, HOST, beside_bytes=held_bytes, is_full=True)
+        said = asked.footprint
+        held_bytes = said.kv_bytes + said.compute_bytes + 48 * MIB
+        estimate.learn(wish, CHOICE, HOST, {CPU: held_bytes}, is_full=True)
         again = Estimator(Records(store), oracle, here, "b")
         after, basis = again(wish, CHOICE, HOST)
         assert basis == "calibrated"
@@ -124,7 +132,7 @@ def test_until_it_was_measured_the_larger_figure_counts(store: Store, smollm2: P
             assert basis == "formula"
             assert asked is not None
             said = estimate(wish, choice, HOST)[0][0].footprint.total_bytes
-            assert said == max(asked.total_bytes, computed.footprint.total_bytes)
+            assert said == max(asked.footprint.total_bytes, computed.footprint.total_bytes)
 
 
 def test_a_described_machine_is_not_asked(store: Store, smollm2: Path) -> None:
@@ -152,3 +160,22 @@ def test_use_is_measured_once_a_household_was_open_for_long_enough(store: Store)
     assert records.requests_per_hour("s") == 4
     assert records.requests_per_hour("t") == 0
     assert records.requests_per_hour("u") is None
+
+
+def test_what_a_card_was_seen_to_hold_corrects_that_card_alone(store: Store, smollm2: Path) -> None:
+    """A card cannot be asked beforehand: there the formula is what a measurement corrects."""
+    card = Device(id="gpu0", kind="cuda", name="", total_bytes=2**35, free_bytes=2**35)
+    host = replace(HOST, devices=(*HOST.devices, card))
+    wish = Wish(id="s", role="primary", facts=read_facts(smollm2))
+    choice = replace(CHOICE, layers=(("gpu0", 31),))
+    estimate = Estimator(Records(store), None, {"s": Here(smollm2, "a" * 64)}, "b")
+    before, basis = estimate(wish, choice, host)
+    assert basis == "formula"
+    seen_bytes = before[1].footprint.total_bytes - 300 * MIB
+    estimate.learn(wish, choice, host, {"gpu0": seen_bytes}, is_full=True)
+    after, basis = estimate(wish, choice, host)
+    assert basis == "formula", "main memory was not measured yet"
+    assert after[0] == before[0]
+    assert seen_bytes <= after[1].footprint.total_bytes < before[1].footprint.total_bytes
+    estimate.learn(wish, choice, host, {CPU: 300 * MIB, "gpu0": seen_bytes}, is_full=True)
+    assert estimate(wish, choice, host)[1] == "calibrated"

@@ -75,7 +75,7 @@ def test_what_a_person_has_set_is_not_chosen_otherwise(config: Config) -> None:
     fixed = load({"LUMBRE_HOME": str(config.folders.home), "LUMBRE_WORKER__KV_TYPE": "f16"})
     for settings, allowed in ((config, ("f16", "q8_0")), (fixed, ("f16",))):
         with planning_for(settings) as planning:
-            (wish,) = planning.wanted().wishes
+            (wish,) = planning.wanted(machine()).wishes
             assert wish.kv_types == allowed
     assert config.fingerprint != fixed.fingerprint
 

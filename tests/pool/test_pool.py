@@ -86,7 +86,7 @@ async def test_two_who_ask_at_once_share_one_load_and_both_are_answered(
         assert pool.counters.loads == {"smollm2": 1}
         (view,) = await pool.views()
         assert (view.state, view.leases) == ("ready", 0)
-        assert view.held_bytes > 100 * MIB
+        assert view.held_bytes > 50 * MIB  # a worker of another program may share the file
 
 
 async def test_what_does_not_fit_is_refused_with_its_figures_and_starts_nothing(

@@ -17,13 +17,13 @@ from lumbre.core.machine import CPU, Device, Host
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
 from lumbre.core.plan import Choice
+from lumbre.engines.find import built_in
 from lumbre.formats.gguf import read_facts
 from lumbre.planner.estimate import Estimator, Here
 from lumbre.planner.footprint import copied_bytes, formula
 from lumbre.planner.oracle import Oracle
 from lumbre.planner.records import Records
 from lumbre.planner.wish import Wish
-from lumbre.planning import engine_build
 from lumbre.pool.worker import Worker
 from lumbre.store import Store
 from tests.workers.running import Running
@@ -114,8 +114,8 @@ def choice_of(settings: WorkerSettings) -> Choice:
 def estimate(smollm2: Path, tmp_path: Path) -> Iterator[Estimator]:
     store = Store(tmp_path / "lumbre.db")
     records = Records(store)
-    with Oracle(records, engine_build()) as oracle:
-        yield Estimator(records, oracle, {"s": Here(smollm2, "s")}, engine_build())
+    with Oracle(records, built_in().build) as oracle:
+        yield Estimator(records, oracle, {"s": Here(smollm2, "s")}, built_in().build)
     store.close()
 
 
@@ -138,7 +138,7 @@ def test_a_plan_that_has_seen_one_worker_knows_the_others(
     wish = Wish(id="s", role="primary", facts=read_facts(smollm2))
     for cell in measured:
         if cell.choice.slots == 1:
-            estimate.learn(wish, cell.choice, HOST, beside_bytes=cell.beside_bytes, is_full=True)
+            estimate.learn(wish, cell.choice, HOST, {CPU: cell.beside_bytes}, is_full=True)
     for cell in measured:
         known = replace(cell.choice, extra_buffers=cell.choice.kv_type == "f16")
         (placement,), basis = estimate(wish, known, HOST)

@@ -11,6 +11,7 @@ from lumbre.core.model import CHAT_ROLES
 
 if TYPE_CHECKING:
     from lumbre.planning import Context, Planning, Wanted
+    from lumbre.registry.known.household import DescribedHousehold
 
 _NEAREST = 5
 _ALIKE = 0.5
@@ -101,35 +102,34 @@ def ids_of(session: Session, text: str | None) -> list[str] | None:
     return names
 
 
-def wanted_of(planning: "Planning", models: Sequence[str] | None, context: "Context") -> "Wanted":
+def wanted_of(
+    planning: "Planning", host: Host, models: Sequence[str] | None, context: "Context"
+) -> "Wanted":
     """The models asked for; who is not known is told the nearest of all names there are.
 
     Raises:
         UnknownModel: a name that is neither in the registry nor known.
     """
     try:
-        return planning.wanted(models, context)
+        return planning.wanted(host, models, context)
     except UnknownModel as error:
         name = str(error.facts["name"])
         raise UnknownModel(name=name, known=_nearest(name, error.facts["known"])) from error
 
 
-def described_of(planning: "Planning", name: str, context: "Context") -> "tuple[Wanted, str]":
-    """A household that a file describes, and the machine it is meant for.
-
-    Raises:
-        BadHousehold: there is none of this name, or its file says what cannot be.
-    """
+def described_of(
+    planning: "Planning", host: Host, described: "DescribedHousehold", context: "Context"
+) -> "Wanted":
+    """The models of a household that a file describes."""
     from lumbre.planning import Wanted
-    from lumbre.registry.known.household import find_household
 
-    described = find_household(name)
     wishes = [
-        planning.wish(model, context) for model in described.models if model.format != "remote"
+        planning.wish(model, host, context)
+        for model in described.models
+        if model.format != "remote"
     ]
     remote = [model.id for model in described.models if model.format == "remote"]
-    wanted = Wanted(wishes=tuple(wish for wish in wishes if wish is not None), remote=tuple(remote))
-    return wanted, described.machine
+    return Wanted(wishes=tuple(wish for wish in wishes if wish is not None), remote=tuple(remote))
 
 
 def _nearest(name: str, mine: object) -> list[str]:

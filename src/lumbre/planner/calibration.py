@@ -5,7 +5,8 @@ constant: code, vocabulary, buffers of libraries. The constant is what differs b
 machines and engine builds, so it is what a measurement corrects.
 """
 
-from lumbre.core.plan import Choice, Footprint
+from lumbre.core.machine import CPU
+from lumbre.core.plan import Choice, Placement
 from lumbre.planner.footprint import slots_bytes
 from lumbre.planner.records import Calibration
 from lumbre.planner.wish import Wish
@@ -28,24 +29,22 @@ def learned(
     known: Calibration | None,
     wish: Wish,
     choice: Choice,
-    buffers: Footprint,
+    buffers: Placement,
     *,
     planned_bytes: int,
     beside_bytes: int,
     is_full: bool,
 ) -> Calibration | None:
-    """What a measurement adds to what is known; None where it cannot be believed.
+    """What a measurement on one device adds to what is known; None where it cannot be believed.
 
-    `buffers` is what the engine says of this worker; `beside_bytes` is what the process
-    holds without the pages of its mapped weights, which others may share and the system
-    may drop.
+    `buffers` is what the engine, or the formula, says of this worker there; `beside_bytes`
+    is what the process holds without the pages of its mapped weights, which others may share
+    and the system may drop.
     """
-    assert wish.facts is not None
-    mapped_bytes = wish.facts.file_bytes if choice.load_mode == "mmap" else 0
-    standing_bytes = buffers.total_bytes - buffers.overhead_bytes
-    measured_bytes = beside_bytes + mapped_bytes
-    constant_bytes = measured_bytes - standing_bytes - slots_bytes(wish.facts, choice.slots)
-    constant_bytes -= wish.cache_ram_mib * 2**20
+    said = buffers.footprint
+    measured_bytes = beside_bytes + _mapped_bytes(wish, choice, buffers)
+    constant_bytes = measured_bytes - (said.total_bytes - said.overhead_bytes)
+    constant_bytes -= _varying_bytes(wish, choice, buffers.device)
     if constant_bytes < _LEAST_BYTES:
         return None
     loads = known.loads + 1 if known else 1
@@ -54,12 +53,27 @@ def learned(
     return Calibration(constant_bytes, is_full, planned_bytes, measured_bytes, loads)
 
 
-def overhead_bytes(known: Calibration, wish: Wish, choice: Choice, compute_bytes: int) -> int:
-    """What stands beside the buffers, from what was measured.
+def overhead_bytes(known: Calibration, wish: Wish, choice: Choice, buffers: Placement) -> int:
+    """What stands beside the buffers of one device, from what was measured.
 
     Seen only after its load, a worker may not yet have touched all of its compute buffers.
     """
-    assert wish.facts is not None
-    untouched_bytes = 0 if known.is_full else compute_bytes
-    varying_bytes = slots_bytes(wish.facts, choice.slots) + wish.cache_ram_mib * 2**20
+    untouched_bytes = 0 if known.is_full else buffers.footprint.compute_bytes
+    varying_bytes = _varying_bytes(wish, choice, buffers.device)
     return known.constant_bytes + varying_bytes + untouched_bytes + _SPREAD_BYTES
+
+
+def _varying_bytes(wish: Wish, choice: Choice, device: str) -> int:
+    """What is not the same for all workers of a key: slots, prompt cache, files beside."""
+    first = choice.layers[0][0] if choice.layers else CPU
+    beside_bytes = wish.beside_bytes if device == first else 0
+    if device != CPU or wish.facts is None:
+        return beside_bytes
+    return slots_bytes(wish.facts, choice.slots) + wish.cache_ram_mib * 2**20 + beside_bytes
+
+
+def _mapped_bytes(wish: Wish, choice: Choice, buffers: Placement) -> int:
+    """Pages of the weights in main memory: all of the file, or what is not on a card."""
+    if buffers.device != CPU or choice.load_mode != "mmap" or wish.facts is None:
+        return 0
+    return buffers.footprint.weights_bytes if choice.layers else wish.facts.file_bytes

@@ -28,7 +28,10 @@ class Here:
 
 
 class Estimator:
-    """Figures for one machine and engine build; an `Estimate`."""
+    """Figures for one machine and engine build; an `Estimate`.
+
+    Without an oracle the formula stands in its place: for builds that cannot be asked.
+    """
 
     def __init__(
         self, records: Records, oracle: Oracle | None, here: Mapping[str, Here], build: str
@@ -46,19 +49,23 @@ class Estimator:
         """Bytes by device, main memory first, and what they stand on."""
         computed = formula(wish, choice, host)
         asked = self.asked(wish, choice, host)
-        if asked is None:
-            return computed, "formula"
-        known = self._known(wish, choice)
-        layers = computed[0].layers
-        if known is not None:
-            standing = calibration.overhead_bytes(known, wish, choice, asked.compute_bytes)
-            standing += wish.beside_bytes
-            return (Placement(CPU, layers, replace(asked, overhead_bytes=standing)),), "calibrated"
-        larger = max(computed[0].footprint, asked, key=lambda footprint: footprint.total_bytes)
-        return (Placement(CPU, layers, larger),), "oracle"
+        exact = computed if asked is None else (asked,)
+        placements, all_known = [], True
+        for said, safe in zip(exact, computed, strict=True):
+            known = self._known(wish, choice, host, said.device)
+            if known is not None:
+                overhead_bytes = calibration.overhead_bytes(known, wish, choice, said)
+                footprint = replace(said.footprint, overhead_bytes=overhead_bytes)
+                placements.append(replace(said, footprint=footprint))
+            else:
+                all_known = False
+                placements.append(max(said, safe, key=_total_bytes))
+        basis: Basis = "formula" if asked is None else "oracle"
+        return tuple(placements), "calibrated" if all_known else basis
 
-    def asked(self, wish: Wish, choice: Choice, host: Host) -> Footprint | None:
-        """The engine's own figures, with the copies it leaves out and our constant."""
+    def asked(self, wish: Wish, choice: Choice, host: Host) -> Placement | None:
+        """The engine's own figures, with the copies it leaves out and our constant; None
+        where it cannot be asked."""
         here = self._here.get(wish.id)
         if wish.facts is None or here is None or choice.layers or host.is_described:
             return None
@@ -76,42 +83,57 @@ class Estimator:
         buffers = self._buffers[key]
         if buffers is None:
             return None
-        return Footprint(
+        footprint = Footprint(
             weights_bytes=buffers.weights_bytes,
             repack_bytes=copied_bytes(wish.facts, choice, host.architecture),
             kv_bytes=buffers.kv_bytes,
             compute_bytes=buffers.compute_bytes,
             overhead_bytes=overhead_bytes(wish, choice) + wish.beside_bytes,
         )
+        return Placement(CPU, wish.facts.layers, footprint)
 
     def learn(
-        self, wish: Wish, choice: Choice, host: Host, *, beside_bytes: int, is_full: bool
+        self, wish: Wish, choice: Choice, host: Host, held: Mapping[str, int], *, is_full: bool
     ) -> None:
-        """Correct the constant of workers like this one by what one was seen to hold."""
-        asked, here = self.asked(wish, choice, host), self._here.get(wish.id)
-        if asked is None or here is None or wish.beside_bytes:
-            return
-        key = self._key(wish, choice, here)
-        ((planned,), _) = self(wish, choice, host)
-        found = calibration.learned(
-            self._records.calibration(key),
-            wish,
-            choice,
-            asked,
-            planned_bytes=planned.footprint.total_bytes,
-            beside_bytes=beside_bytes,
-            is_full=is_full,
-        )
-        if found is not None:
-            self._records.keep_calibration(key, wish.id, found)
-            self._calibrations[key] = found
+        """Correct the constant of workers like this one by what one was seen to hold.
 
-    def _known(self, wish: Wish, choice: Choice) -> Calibration | None:
-        here = self._here[wish.id]
-        key = self._key(wish, choice, here)
+        `held`: bytes on each device, in main memory without the pages of mapped weights.
+        """
+        here = self._here.get(wish.id)
+        if here is None or wish.facts is None:
+            return
+        asked = self.asked(wish, choice, host)
+        exact = formula(wish, choice, host) if asked is None else (asked,)
+        planned, _ = self(wish, choice, host)
+        for said, now in zip(exact, planned, strict=True):
+            if said.device not in held:
+                continue
+            key = self._key(wish, choice, said.device)
+            found = calibration.learned(
+                self._records.calibration(key),
+                wish,
+                choice,
+                said,
+                planned_bytes=_total_bytes(now),
+                beside_bytes=held[said.device],
+                is_full=is_full,
+            )
+            if found is not None:
+                self._records.keep_calibration(key, wish.id, found)
+                self._calibrations[key] = found
+
+    def _known(self, wish: Wish, choice: Choice, host: Host, device: str) -> Calibration | None:
+        if wish.facts is None or wish.id not in self._here or host.is_described:
+            return None
+        key = self._key(wish, choice, device)
         if key not in self._calibrations:
             self._calibrations[key] = self._records.calibration(key)
         return self._calibrations[key]
 
-    def _key(self, wish: Wish, choice: Choice, here: Here) -> str:
-        return calibration.worker_key(here.sha256, wish, choice, build=self._build, device=CPU)
+    def _key(self, wish: Wish, choice: Choice, device: str) -> str:
+        sha256 = self._here[wish.id].sha256
+        return calibration.worker_key(sha256, wish, choice, build=self._build, device=device)
+
+
+def _total_bytes(placement: Placement) -> int:
+    return placement.footprint.total_bytes

@@ -26,6 +26,8 @@ _CARD_BYTES = {"cuda": 450 * MIB, "rocm": 450 * MIB, "vulkan": 300 * MIB, "metal
 """What a process takes on a card before the first tensor. Source: up to about 450 MiB for each
 CUDA process and device, as users of llama.cpp report; the others were not measured and are
 taken as generously."""
+_BESIDE_CARDS_BYTES = 500 * MIB
+"""In main memory, of a process that uses cards: their libraries and staging. Not measured."""
 CARD_BATCH_TOKENS = 512
 """Prompt tokens read at a time where a card computes. Source: llama.cpp's default n_ubatch."""
 
@@ -70,7 +72,8 @@ def overhead_bytes(wish: Wish, choice: Choice) -> int:
     """Of the process itself: code, vocabulary, what each slot samples from, the prompt cache."""
     vocabulary = wish.facts.vocabulary if wish.facts else 0
     per_word = _BYTES_PER_WORD + _SLOT_BYTES_PER_WORD * choice.slots
-    return _PROCESS_BYTES + per_word * vocabulary + wish.cache_ram_mib * MIB
+    process_bytes = _PROCESS_BYTES + (_BESIDE_CARDS_BYTES if choice.layers else 0)
+    return process_bytes + per_word * vocabulary + wish.cache_ram_mib * MIB
 
 
 def slots_bytes(facts: Facts, slots: int) -> int:

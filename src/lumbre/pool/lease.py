@@ -21,6 +21,19 @@ class Prepared:
     idle_s: float | None
     slots: int = 1
     """Leases at a time."""
+    engine: str = ""
+    """The backend that runs it; empty: its manifest's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What a worker was seen to hold."""
+
+    pid: int
+    beside_bytes: int
+    """In main memory, without the pages of its weights' files."""
+    is_full: bool
+    """With a full context; else as it was after its load."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from lumbre.core.backend import Engine
 from lumbre.core.errors import DoesNotFit, LumbreError, Stopping, WorkerFailed
 from lumbre.core.machine import Memory
 from lumbre.core.model import RESIDENT_ROLES
-from lumbre.pool.lease import Counters, Lease, Prepared, View
+from lumbre.pool.lease import Counters, Lease, Measured, Prepared, View
 from lumbre.pool.policy import decide
 from lumbre.pool.state import (
     Asked,
@@ -62,9 +62,9 @@ class Pool:
         reserve_bytes: int = 0,
         cap_bytes: int | None = None,
         start_timeout_s: float = 180.0,
-        measured: Callable[[Prepared, int, bool], None] | None = None,
+        measured: Callable[[Prepared, Measured], None] | None = None,
     ) -> None:
-        """`measured` hears what a worker holds beside its files, and if its context is full."""
+        """`measured` hears what workers hold once they are ready, and when `measure` is called."""
         self.counters = Counters()
         self._prepare = prepare
         self._memory = memory
@@ -197,7 +197,8 @@ class Pool:
                 files = set(prepared.files.values())
                 held_bytes = await asyncio.to_thread(worker.beside_bytes, files)
                 if held_bytes:
-                    await asyncio.to_thread(self._measured, prepared, held_bytes, is_full)
+                    seen = Measured(worker.pid, held_bytes, is_full)
+                    await asyncio.to_thread(self._measured, prepared, seen)
 
     def held_bytes(self) -> int:
         """What all workers hold of main memory that is not a mapped file."""
@@ -275,7 +276,7 @@ class Pool:
         log = self._log(model)
         begun = time.monotonic()
         try:
-            backend = backends.find(prepared.manifest.engine)
+            backend = backends.find(prepared.engine or prepared.manifest.engine)
             key = new_key()
             launch = backend.launch(prepared.manifest, prepared.files, prepared.settings, key)
             async with asyncio.timeout(self._start_timeout_s):

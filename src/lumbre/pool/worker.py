@@ -101,7 +101,7 @@ class Worker:
 
     def beside_bytes(self, files: Collection[Path]) -> int:
         """Memory it holds beside the pages of these mapped files; 0 once it is gone."""
-        return usage.beside_bytes(self.pid, files)
+        return sum(usage.beside_bytes(pid, files) for pid in usage.family(self.pid))
 
     def private_bytes(self) -> int:
         """The part of it that nobody else can have: all but mapped weights; 0 once it is gone."""
