@@ -25,6 +25,7 @@ from lumbre.registry.manifest import save_manifest
 from lumbre.registry.weights import Weights
 from lumbre.store import Store
 from lumbre.words import LANGUAGES, say, sentences
+from tests.hardware.fake_driver import make_library, plug_in
 
 SOURCE = Path(checks.__file__).parent
 GIB = 2**30
@@ -253,6 +254,28 @@ def test_the_engine_that_comes_along_starts_and_tells_its_build(scope: Scope) ->
     finding = look(scope, "engine")[0]
     assert finding.status == "ok"
     assert re.fullmatch(r"xllamacpp [\d.]+ \(llama\.cpp b\d+\)", finding.message)
+
+
+def test_a_card_that_no_engine_uses_is_noted(
+    scope: Scope, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", str(make_library(tmp_path)))
+    plug_in(scope.root)
+    assert one(scope, "graphics").message.startswith("gpu0: NVIDIA GeForce RTX 4070, 12.9 GB")
+    _, idle = look(scope, "engine")
+    assert idle.facts["cards"] == ["NVIDIA GeForce RTX 4070"]
+    assert mends(idle) == "lumbre engines install"
+    hidden = replace(scope, environment={"CUDA_VISIBLE_DEVICES": ""})
+    assert mends(one(hidden, "graphics")) == "unset CUDA_VISIBLE_DEVICES"
+
+
+def test_a_program_that_is_no_engine_is_noted(scope: Scope, tmp_path: Path) -> None:
+    program = tmp_path / "bin" / "llama-server"
+    write(tmp_path, {"bin/llama-server": "#!/bin/sh\nexit 3\n"})
+    program.chmod(0o755)
+    built_in, other = look(replace(scope, environment={"PATH": str(program.parent)}), "engine")
+    assert (built_in.status, other.status) == ("ok", "warn")
+    assert other.facts["path"] == str(program)
 
 
 @pytest.mark.parametrize(
@@ -537,3 +560,10 @@ def test_a_door_in_a_folder_that_is_none_fails(scope: Scope) -> None:
     scope.config.folders.home.mkdir()
     (scope.config.folders.home / "run").write_text("")
     assert one(scope, "socket").message.key == "doctor.socket.foreign"
+
+
+def test_the_page_names_every_check() -> None:
+    page = Path(__file__).parents[2] / "docs" / "doctor.md"
+    rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", page.read_text("utf-8"), re.MULTILINE)
+    told = [name for row in rows for name in re.findall(r"`(\w+)`", row)]
+    assert told == [*checks.names(), "check", "status", "message", "mend", "facts"]

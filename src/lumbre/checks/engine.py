@@ -1,4 +1,4 @@
-"""The engine that comes with lumbre: whether it starts here at all, and which build it is."""
+"""The engines: whether the one that comes along starts here, and what others there are."""
 
 import subprocess
 import sys
@@ -6,29 +6,59 @@ from collections.abc import Iterator
 from importlib import metadata
 
 from lumbre.checks import Finding, Scope, command, found
+from lumbre.engines.find import Found, find
+from lumbre.hardware.probe import this_machine
 from lumbre.words import Sentence
 
 PLACE = 70
 _PACKAGE = "xllamacpp"
 _PATIENCE_S = 8.0
+_RUN_GGUF = ("llama_cpp", "llama_server")
 
 
 def check(scope: Scope) -> Iterator[Finding]:
+    yield _built_in()
+    try:
+        engines = find(scope.config.folders.home / "engines", scope.environment.get("PATH", ""))
+    except metadata.PackageNotFoundError:
+        return
+    others = [engine for engine in engines if engine.backend in _RUN_GGUF and engine.path]
+    for engine in others:
+        yield _other(engine)
+    host = this_machine(scope.environment, root=scope.root)
+    kinds = {engine.device for engine in engines if not engine.problem}
+    idle = [card.name for card in host.cards if card.kind not in kinds]
+    if idle:
+        yield found("warn", "engine.idle_card", command("lumbre engines install"), cards=idle)
+
+
+def _other(engine: Found) -> Finding:
+    facts: dict[str, object] = {
+        "name": engine.name,
+        "build": engine.build,
+        "device": engine.device,
+        "path": engine.path,
+    }
+    if not engine.problem:
+        return found("ok", "engine.other_ok", **facts)
+    is_ours = engine.origin == "installed"
+    mend = command(f"lumbre engines remove {engine.name}") if is_ours else None
+    return found("warn", "engine.other_broken", mend, reason=engine.problem, **facts)
+
+
+def _built_in() -> Finding:
     try:
         version = metadata.version(_PACKAGE)
     except metadata.PackageNotFoundError:
-        yield found("fail", "engine.missing", _install(_pinned() or ""), name=_PACKAGE)
-        return
+        return found("fail", "engine.missing", _install(_pinned()), name=_PACKAGE)
     wrong = _trouble()
     facts = {"name": _PACKAGE, "version": version, "build": version.rpartition(".")[2]}
     if wrong:
-        yield found("fail", "engine.broken", _install(version), reason=wrong, **facts)
-        return
+        return found("fail", "engine.broken", _install(version), reason=wrong, **facts)
     pinned = _pinned()
     if pinned not in (None, version):
-        yield found("warn", "engine.other", _install(pinned), pinned=pinned, **facts)
-    else:
-        yield found("ok", "engine.ok", **facts)
+        return found("warn", "engine.other", _install(pinned), pinned=pinned, **facts)
+    return found("ok", "engine.ok", **facts)
 
 
 def _trouble() -> str:
