@@ -17,19 +17,28 @@ _NEAREST = 5
 _ALIKE = 0.5
 
 
-def host_of(session: Session, machine: str | None) -> Host:
-    """A machine by name or file; this one when none is named.
+def where_and_who(
+    session: Session, machine: str | None, household: str | None
+) -> "tuple[Host, DescribedHousehold | None]":
+    """The machine to plan for, and a household from a file, which may bring its machine.
 
     Raises:
         UnknownMachine, BadMachine: as `find_machine`.
+        BadHousehold: there is none of this name, or its file says what cannot be.
     """
-    if machine is not None:
-        from lumbre.hardware.described import find_machine
-
-        return find_machine(machine)
     from lumbre.planning import this_machine_of
 
-    return this_machine_of(session.config)
+    described = None
+    if household is not None:
+        from lumbre.registry.known.household import find_household
+
+        described = find_household(household)
+        machine = machine or described.machine or None
+    if machine is None:
+        return this_machine_of(session.config), described
+    from lumbre.hardware.described import find_machine
+
+    return find_machine(machine), described
 
 
 def held_by(session: Session) -> dict[str, int]:
@@ -103,13 +112,20 @@ def ids_of(session: Session, text: str | None) -> list[str] | None:
 
 
 def wanted_of(
-    planning: "Planning", host: Host, models: Sequence[str] | None, context: "Context"
+    planning: "Planning",
+    host: Host,
+    models: "Sequence[str] | DescribedHousehold | None",
+    context: "Context",
 ) -> "Wanted":
     """The models asked for; who is not known is told the nearest of all names there are.
 
     Raises:
         UnknownModel: a name that is neither in the registry nor known.
     """
+    from lumbre.registry.known.household import DescribedHousehold
+
+    if isinstance(models, DescribedHousehold):
+        return _described(planning, host, models, context)
     try:
         return planning.wanted(host, models, context)
     except UnknownModel as error:
@@ -117,19 +133,18 @@ def wanted_of(
         raise UnknownModel(name=name, known=_nearest(name, error.facts["known"])) from error
 
 
-def described_of(
-    planning: "Planning", host: Host, described: "DescribedHousehold", context: "Context"
+def _described(
+    planning: "Planning", host: Host, household: "DescribedHousehold", context: "Context"
 ) -> "Wanted":
-    """The models of a household that a file describes."""
     from lumbre.planning import Wanted
 
     wishes = [
         planning.wish(model, host, context)
-        for model in described.models
+        for model in household.models
         if model.format != "remote"
     ]
-    remote = [model.id for model in described.models if model.format == "remote"]
-    return Wanted(wishes=tuple(wish for wish in wishes if wish is not None), remote=tuple(remote))
+    remote = [model.id for model in household.models if model.format == "remote"]
+    return Wanted(wishes=tuple(filter(None, wishes)), remote=tuple(remote))
 
 
 def _nearest(name: str, mine: object) -> list[str]:

@@ -44,23 +44,16 @@ def command(
     if why is not None and in_json:
         raise BadArguments(reason=session.say("plan_view.ask.why_or_json"))
     from lumbre.planning import planning_for
-    from lumbre.registry.known.household import find_household
 
     tokens = plan_asked.context_of(session, context)
     names = plan_asked.ids_of(session, models)
-    if described is None:
+    host, household = plan_asked.where_and_who(session, machine, described)
+    if household is None:
         session.prepare()
     with planning_for(session.config) as planning, Moving() as moving:
-        if described is not None:
-            household = find_household(described)
-            machine = machine or household.machine or None
-            host = plan_asked.host_of(session, machine)
-            wanted = plan_asked.described_of(planning, host, household, tokens)
-        else:
-            host = plan_asked.host_of(session, machine)
-            wanted = plan_asked.wanted_of(planning, host, names, tokens)
+        wanted = plan_asked.wanted_of(planning, host, household or names, tokens)
         plan_asked.within_training(session, wanted, tokens)
-        held = None if machine else plan_asked.held_by(session)
+        held = {} if host.is_described else plan_asked.held_by(session)
         moving.show(session.say("cli.plan.asking"))
         plan = planning.plan(wanted, host, held)
     if in_json:
