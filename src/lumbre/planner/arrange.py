@@ -7,7 +7,7 @@ from math import inf
 
 from lumbre.core.backend import KvType
 from lumbre.core.model import RESIDENT_ROLES
-from lumbre.planner.options import FEW, Kitchen, Menu, Option, Room, choice_of, fits
+from lumbre.planner.options import FEW, Kitchen, Menu, Option, Room, fits
 from lumbre.planner.search import Effort, Item, cheapest
 from lumbre.planner.speed import absence, requests_per_hour
 from lumbre.planner.wish import Wish
@@ -16,8 +16,6 @@ _MOST_IN_PAIRS = 4
 """Among so many of the largest models every set that could take turns is tried; of the rest,
 the larger ones first."""
 _REFINEMENTS = 4
-_CACHE_SHARE = 0.02
-"""A cache that is less of its worker than this is not made smaller for the others' sake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,28 +67,10 @@ class Arranger:
 
     def _menu(self, seat: Seat, kv_types: Sequence[KvType]) -> Menu:
         menu = self.kitchen.menu(seat.wish, seat.context_tokens, kv_types[0], self.room)
-        for kv_type in kv_types[1:] if self._keeps_much(seat) else ():
+        for kv_type in kv_types[1:]:
             more = self.kitchen.menu(seat.wish, seat.context_tokens, kv_type, self.room)
             menu = Menu(menu.options + more.options, menu.is_cut or more.is_cut)
         return menu
-
-    def _keeps_much(self, seat: Seat) -> bool:
-        """Whether a smaller cache would be felt."""
-        wish = seat.wish
-        option = self.kitchen.option(
-            wish,
-            choice_of(
-                wish,
-                seat.context_tokens,
-                wish.kv_types[0],
-                wish.load_modes[0],
-                wish.extra_buffers[0],
-            ),
-        )
-        if wish.facts is None or option is None:
-            return False
-        kept = sum(placement.footprint.kv_bytes for placement in option.placements)
-        return kept >= _CACHE_SHARE * sum(option.sizes)
 
     def _ideal(self, seats: Sequence[Seat], menus: Sequence[Menu]) -> Arrangement | None:
         """Everybody has the best there is, and no smaller cache of another would help."""

@@ -51,14 +51,8 @@ def nearest(wish: Wish, seats: Sequence[Seat], arranger: Arranger) -> tuple[Fit,
     found = [_fit(changed, key, seats, arranger) for key, changed in single]
     kept = [fit for fit in found if fit]
     kept += _shorter(wish, "plan.fit.context", seats, arranger)
-    if not kept:
-        lightest = replace(
-            wish,
-            load_modes=_united(wish.load_modes, _EVERY_MODE),
-            extra_buffers=_united(wish.extra_buffers, (True, False)),
-            kv_types=_united(wish.kv_types, _EVERY_KV) if wish.facts else wish.kv_types,
-        )
-        kept += _shorter(lightest, "plan.fit.context_lightest", seats, arranger)
+    if not kept and wish.facts:
+        kept += _lightest(wish, seats, arranger)
     return (*kept, *_smaller_quant(wish, seats, arranger))
 
 
@@ -92,6 +86,20 @@ def _lighter(wish: Wish, arranger: Arranger) -> Iterator[tuple[str, Wish]]:
         yield "plan.fit.without_extra_buffers", lean
     if "q8_0" not in wish.kv_types:
         yield "plan.fit.kv", replace(wish, kv_types=(*wish.kv_types, "q8_0"))
+
+
+def _lightest(wish: Wish, seats: Sequence[Seat], arranger: Arranger) -> list[Fit]:
+    """Everything that saves memory at once, and less context only if it has to be."""
+    lightest = replace(
+        wish,
+        load_modes=_united(wish.load_modes, _EVERY_MODE),
+        extra_buffers=_united(wish.extra_buffers, (True, False)),
+        kv_types=_united(wish.kv_types, _EVERY_KV),
+    )
+    if lightest == wish:
+        return []
+    whole = _fit(lightest, "plan.fit.lightest", seats, arranger)
+    return [whole] if whole else _shorter(lightest, "plan.fit.lightest", seats, arranger)
 
 
 def _fit(wish: Wish, key: str, seats: Sequence[Seat], arranger: Arranger) -> Fit | None:
