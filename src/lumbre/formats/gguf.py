@@ -6,12 +6,14 @@ from pathlib import Path
 from lumbre.core.model import Facts, Tensor
 from lumbre.formats.gguf_architectures import ARCHITECTURES, PROJECTOR
 from lumbre.formats.gguf_caches import Heads, caches_of
-from lumbre.formats.gguf_header import Header, read_header
+from lumbre.formats.gguf_header import Header, header_from, read_header
 from lumbre.formats.gguf_kinds import KINDS, QUANTS
 from lumbre.formats.gguf_reader import Array, bad_weights
 from lumbre.formats.gguf_said import Said
 
-__all__ = ["Array", "Header", "bad_weights", "facts_of", "read_facts", "read_header"]
+__all__ = [
+    "Array", "Header", "bad_weights", "facts_of", "header_from", "read_facts", "read_header",
+]  # fmt: skip
 
 _MOST_LAYERS = 512
 """Source: LLAMA_MAX_LAYERS of src/llama-hparams.h, llama.cpp."""
@@ -29,7 +31,7 @@ def read_facts(path: Path) -> Facts:
     return facts_of(read_header(path), path)
 
 
-def facts_of(header: Header, path: Path) -> Facts:
+def facts_of(header: Header, path: Path | str) -> Facts:
     """The facts of a header that was read from `path`.
 
     Raises:

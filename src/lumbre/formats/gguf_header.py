@@ -7,14 +7,14 @@ Source: the layout is docs/gguf.md of ggml; the rules are `gguf_init_from_reader
 ggml/src/gguf.cpp (llama.cpp).
 """
 
-import stat
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from lumbre.core.model import Tensor
 from lumbre.formats.gguf_kinds import KINDS
-from lumbre.formats.gguf_reader import Reader, Value, bad_weights
+from lumbre.formats.gguf_reader import Reader, Value
+from lumbre.formats.ranged import Ranged, local
 
 _MOST_KEYS = 4096
 _MOST_KEY_BYTES = 65_535
@@ -44,15 +44,17 @@ def read_header(path: Path) -> Header:
     Raises:
         BadWeights: not such a file, cut short, or a header no engine would accept.
     """
-    try:
-        # A pipe would keep us waiting for a writer: the kind of file is asked first.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise bad_weights(path, "not_a_file")
-        with path.open("rb", buffering=1 << 20) as file:
-            return _header(Reader(file, path))
-    except OSError as error:
-        why = error.strerror or str(error)
-        raise bad_weights(path, "unreadable", why=why) from error
+    with local(path) as file:
+        return header_from(file, path)
+
+
+def header_from(file: Ranged, name: Path | str) -> Header:
+    """The same of a file that lies elsewhere; errors call it by `name`.
+
+    Raises:
+        BadWeights: as `read_header`, and whatever reading the file raises.
+    """
+    return _header(Reader(file, name))
 
 
 def _header(reader: Reader) -> Header:

@@ -4,13 +4,13 @@ Every length is held against what is left of the file and against a limit before
 used; long arrays are stepped over and not kept.
 """
 
-import os
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import TypeAlias
 
 from lumbre.core.errors import BadWeights
+from lumbre.formats.ranged import Forward, Ranged
 from lumbre.words import Sentence
 
 _MOST_HEADER_BYTES = 256 << 20
@@ -22,7 +22,6 @@ _MOST_STRINGS = 2 << 20
 _KEPT_NUMBERS = 1024
 """The longest array of numbers that is kept; values by layer are far below."""
 _KEPT_STRINGS = 64
-_STEP_BYTES = 1 << 16
 _SHOWN = 60
 """Characters of a name or value that a message repeats."""
 
@@ -48,7 +47,7 @@ class Array:
 Value: TypeAlias = str | int | float | bool | Array
 
 
-def bad_weights(path: Path, name: str, **facts: object) -> BadWeights:
+def bad_weights(path: Path | str, name: str, **facts: object) -> BadWeights:
     """The error for a reason of words/gguf.toml. What the file said is made safe to show."""
     safe = {
         fact: _safe(value) if isinstance(value, str) else value for fact, value in facts.items()
@@ -59,9 +58,9 @@ def bad_weights(path: Path, name: str, **facts: object) -> BadWeights:
 class Reader:
     """Reads forward through one header. `what` names the piece, for the person."""
 
-    def __init__(self, file: BinaryIO, path: Path) -> None:
-        self.file_bytes = os.fstat(file.fileno()).st_size
-        self._file = file
+    def __init__(self, file: Ranged, path: Path | str) -> None:
+        self.file_bytes = file.size_bytes
+        self._file = Forward(file, _MOST_HEADER_BYTES)
         self._path = path
         self._readable_bytes = min(self.file_bytes, _MOST_HEADER_BYTES)
         self._left_bytes = self._readable_bytes
@@ -120,7 +119,7 @@ class Reader:
         count_bytes = count * struct.calcsize(f"<{code}")
         if count > _KEPT_NUMBERS:
             self._spend(count_bytes, what)
-            self._file.seek(count_bytes, os.SEEK_CUR)
+            self._file.skip(count_bytes)
             return Array(name, count, None)
         return Array(name, count, struct.unpack(f"<{count}{code}", self.take(count_bytes, what)))
 
@@ -132,23 +131,22 @@ class Reader:
             raise self.bad("too_large", what=what, count=count)
         if count <= _KEPT_STRINGS:
             return Array("string", count, tuple(self.text(what) for _ in range(count)))
-        for _ in range(count):
-            self._step_over_string(what)
+        self._step_over_strings(count, what)
         return Array("string", count, None)
 
-    def _step_over_string(self, what: str) -> None:
-        """Runs hundreds of thousands of times for one vocabulary."""
-        self._left_bytes -= 8
-        if self._left_bytes < 0:
-            raise self._short(8, what)
-        (length_bytes,) = _LENGTH.unpack(self._exactly(8, what))
-        self._left_bytes -= length_bytes
-        if self._left_bytes < 0:
-            raise self._short(length_bytes, what)
-        if length_bytes > _STEP_BYTES:
-            self._file.seek(length_bytes, os.SEEK_CUR)
-        else:
-            self._file.read(length_bytes)
+    def _step_over_strings(self, count: int, what: str) -> None:
+        """As many as a vocabulary has: hundreds of thousands."""
+        while count:
+            ahead = self._file.ahead(_LENGTH.size)
+            position = 0
+            last = len(ahead) - _LENGTH.size
+            if last < 0:
+                raise self._short(_LENGTH.size, what)
+            while count and position <= last:
+                position += _LENGTH.size + _LENGTH.unpack_from(ahead, position)[0]
+                count -= 1
+            self._spend(position, what)
+            self._file.skip(position)
 
     def _spend(self, count_bytes: int, what: str) -> None:
         if count_bytes > self._left_bytes:

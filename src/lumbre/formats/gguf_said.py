@@ -13,7 +13,9 @@ _LARGEST = 2**32 - 1
 class Said:
     """What a header says. Keys of the architecture are given without its name."""
 
-    def __init__(self, metadata: Mapping[str, Value], path: Path, architecture: str = "") -> None:
+    def __init__(
+        self, metadata: Mapping[str, Value], path: Path | str, architecture: str = ""
+    ) -> None:
         self._metadata = metadata
         self._path = path
         self._prefix = f"{architecture}." if architecture else ""
