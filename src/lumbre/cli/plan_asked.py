@@ -1,6 +1,7 @@
 """What a plan is asked for: which machine, which models, how long a context."""
 
 import difflib
+from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -41,18 +42,22 @@ def where_and_who(
     return find_machine(machine), described
 
 
-def held_by(session: Session) -> dict[str, int]:
-    """Bytes of main memory the models of this home hold now: a plan may count on them."""
+def held_by(session: Session, planning: "Planning") -> dict[str, int]:
+    """Bytes that the models of this home hold now, by device: a plan may count on them."""
     from lumbre.cli.attach import reach, running
 
     note = running(session)
     if note is None:
         return {}
     try:
-        seen = reach(session, note).get("/lumbre/ps")
+        models = reach(session, note).get("/lumbre/ps")["models"]
     except LumbreError:  # it ended this moment: it holds nothing
         return {}
-    return {CPU: sum(model["measured_bytes"] for model in seen["models"])}
+    held = Counter({CPU: sum(model["measured_bytes"] for model in models)})
+    for model in models:
+        if model["pid"]:
+            held.update(planning.held_on_cards(model["pid"]))
+    return dict(held)
 
 
 def context_of(session: Session, text: str | None) -> "Context":

@@ -53,7 +53,7 @@ def command(
     with planning_for(session.config) as planning, Moving() as moving:
         wanted = plan_asked.wanted_of(planning, host, household or names, tokens)
         plan_asked.within_training(session, wanted, tokens)
-        held = {} if host.is_described else plan_asked.held_by(session)
+        held = {} if host.is_described else plan_asked.held_by(session, planning)
         moving.show(session.say("cli.plan.asking"))
         plan = planning.plan(wanted, host, held)
     if in_json:
