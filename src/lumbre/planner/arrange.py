@@ -67,7 +67,7 @@ class Arranger:
 
     def _menu(self, seat: Seat, kv_types: Sequence[KvType]) -> Menu:
         menu = self.kitchen.menu(seat.wish, seat.context_tokens, kv_types[0], self.room)
-        for kv_type in kv_types[1:]:
+        for kv_type in kv_types[1:] if seat.wish.facts else ():
             more = self.kitchen.menu(seat.wish, seat.context_tokens, kv_type, self.room)
             menu = Menu(menu.options + more.options, menu.is_cut or more.is_cut)
         return menu

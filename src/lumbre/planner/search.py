@@ -122,16 +122,24 @@ class _Search:
         if all_together > sum(self._room) or not fits(tuple(each), self._room):
             return None
         self._rank()
-        nothing = (0,) * len(self._room)
-        self._most_steps = _STEPS[effort]
-        self._visit(self._order, later, 0, (nothing, nothing), 0.0, 0.0, {})
-        is_best = self._steps <= self._most_steps
+        is_best = self._all_through(_STEPS["quick"] if effort == "quick" else _STEPS["thorough"])
+        if self._picks and not is_best:
+            self._better(2 if effort == "quick" else 3)
+        if not is_best and effort == "exact":
+            is_best = self._all_through(_STEPS["exact"])
+            if self._picks and not is_best:
+                self._better(3)
         if not self._picks:
             return None
-        if not is_best:
-            self._better(2 if effort == "quick" else 3)
         picks = tuple(self._picks[number] for number in range(len(self._menus)))
         return Found(self._best, picks, is_best)
+
+    def _all_through(self, most_steps: int) -> bool:
+        """Whether nothing was left untried."""
+        nothing = (0,) * len(self._room)
+        self._steps, self._most_steps = 0, most_steps
+        self._visit(self._order, self._later(self._order), 0, (nothing, nothing), 0.0, 0.0, {})
+        return self._steps <= most_steps
 
     def _rank(self) -> None:
         """Items by what they cost at the prices found; the bound is what the first ones do."""
