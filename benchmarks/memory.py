@@ -10,6 +10,8 @@ what people add up by hand.
 import argparse
 import json
 import statistics
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from lumbre.engines.find import built_in
 from lumbre.formats.gguf import read_facts
 from lumbre.planner.estimate import Estimator, Here
 from lumbre.planner.footprint import formula
-from lumbre.planner.oracle import Oracle, Shape
+from lumbre.planner.oracle import Oracle
 from lumbre.planner.records import Records
 from lumbre.planner.wish import Wish
 from lumbre.store import Store
@@ -101,25 +103,43 @@ def planned(cells: Iterable[Cell], folder: Path, phase: Phase, dry_runs: Records
     return said
 
 
-def others(cells: Iterable[Cell], folder: Path, dry_runs: Records) -> dict[str, dict[str, int]]:
-    """What the header's formula, the engine's forecast and a sum by hand say of each cell."""
-    said: dict[str, dict[str, int]] = {"formula": {}, "dry_run_alone": {}, "by_hand": {}}
-    with Oracle(dry_runs, built_in().build) as oracle:
-        for cell in cells:
-            facts = read_facts(folder / cell.weights)
-            wish = Wish(id=cell.weights, role="secondary", facts=facts)
-            ((computed,)) = formula(wish, cell.choice, _HOST)
-            said["formula"][cell.name] = computed.footprint.total_bytes
-            c = cell.choice
-            shape = Shape(
-                context_tokens=c.context_tokens, slots=c.slots, batch_tokens=64, kv_type=c.kv_type
-            )
-            buffers = oracle.buffers(folder / cell.weights, shape)
-            if buffers:
-                alone = buffers.weights_bytes + buffers.kv_bytes + buffers.compute_bytes
-                said["dry_run_alone"][cell.name] = alone
-            said["by_hand"][cell.name] = facts.file_bytes + computed.footprint.kv_bytes
+def others(cells: Iterable[Cell], folder: Path) -> dict[str, dict[str, int]]:
+    """What the header's formula, llama.cpp's fit tool and a sum by hand say of each cell.
+
+    The tool (llama-fit-params, `common_fit_print`) leaves the outputs of a server and its
+    repacked tensors as a load by default has them; the sum is the file and its cache.
+    """
+    cells = list(cells)
+    facts = {name: read_facts(folder / name) for name in {cell.weights for cell in cells}}
+    said: dict[str, dict[str, int]] = {"formula": {}, "fit_tool": {}, "by_hand": {}}
+    orders = []
+    for cell in cells:
+        wish = Wish(id=cell.weights, role="secondary", facts=facts[cell.weights])
+        (computed,) = formula(wish, cell.choice, _HOST)
+        said["formula"][cell.name] = computed.footprint.total_bytes
+        kv_bytes = computed.footprint.kv_bytes
+        said["by_hand"][cell.name] = facts[cell.weights].file_bytes + kv_bytes
+        orders.append(_as_the_tool_asks(folder / cell.weights, cell.choice))
+    asked = subprocess.run(
+        [sys.executable, "-m", "lumbre.workers.dry_run"],
+        input="\n".join(orders) + "\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for cell, line in zip(cells, asked.stdout.splitlines(), strict=True):
+        host = json.loads(line)["devices"][-1]
+        said["fit_tool"][cell.name] = sum(host.values())
     return said
+
+
+def _as_the_tool_asks(path: Path, choice: Choice) -> str:
+    order = {
+        "path": str(path), "gpu_layers": 0, "tensor_split": [], "threads": 1, "embeds": False,
+        "context_tokens": choice.context_tokens, "slots": choice.slots, "batch_tokens": 64,
+        "kv_type": choice.kv_type, "extra_buffers": choice.extra_buffers, "outputs": 0,
+    }  # fmt: skip
+    return json.dumps(order)
 
 
 def errors(
@@ -155,7 +175,7 @@ def main() -> None:
             "uncalibrated": planned(cells, chosen.weights, "never", dry_runs),
             "calibrated_by_a_load": planned(cells, chosen.weights, "ready", dry_runs),
             "calibrated_by_a_full_context": planned(cells, chosen.weights, "full", dry_runs),
-            **others(cells, chosen.weights, dry_runs),
+            **others(cells, chosen.weights),
         }
         store.close()
     models = sorted({cell.weights for cell in cells})

@@ -163,7 +163,8 @@ class _Engine:
             self._library.llama_model_default_params(),
             self._library.llama_context_default_params(),
         )
-        m.use_extra_bufts = False  # with them, repacked tensors are left out altogether
+        # with extra buffers, repacked tensors are left out altogether
+        m.use_extra_bufts = order.get("extra_buffers", False)
         m.n_gpu_layers = order["gpu_layers"]
         if order["tensor_split"]:
             split = (c.c_float * 128)(*order["tensor_split"])
