@@ -34,6 +34,8 @@ class Build:
     least_capability: str = ""
     newer_instructions: tuple[str, ...] = ()
     """On a processor that has these it is faster than the build that comes with lumbre."""
+    libraries: tuple[tuple[str, str], ...] = ()
+    """What it is linked to beyond the system's own, each with the package that brings it."""
     index: str = ""
     """Package index that carries it."""
     address: str = ""
@@ -54,7 +56,7 @@ def builds() -> tuple[Build, ...]:
 
 
 def _frozen(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
+    return tuple(map(_frozen, value)) if isinstance(value, list) else value
 
 
 def build(name: str) -> Build | None:

@@ -19,6 +19,7 @@ from lumbre.core.machine import Host
 from lumbre.engines.catalogue import PACKAGE, Build, Form, row_of
 from lumbre.engines.find import NEW, RECORD, Found, installed
 from lumbre.engines.naming import Named, fits, read_name, row_for
+from lumbre.engines.parts import bundle
 from lumbre.engines.suits import Verdict, verdict
 from lumbre.engines.system import System, version_of
 from lumbre.engines.trial import PROGRAM, Made, Tried, Useless, made_for, try_server, try_wheel
@@ -29,6 +30,8 @@ _MOST_FILES, _MOST_BYTES = 2000, 4 * 2**30
 _DEEPEST = 3
 _LOCK_S = 1.0
 _FETCH = ".fetch-"
+_PARTS = "nvidia_*.whl"
+"""Libraries that lie beside a build are installed with it."""
 
 GaveUp = Callable[[Path, object], None]
 """Told of a file that was tried and is no use, and why."""
@@ -65,12 +68,12 @@ def install(
     if not source.exists():
         raise _bad(source, "missing")
     if source.is_file() and source.name != PROGRAM:
-        return _install(source, home_engines, machine, wanted)
+        return _install(source, home_engines, machine, wanted, gave_up)
     if (folder := source if source.is_dir() else source.parent) and (folder / PROGRAM).is_file():
-        return _install(folder, home_engines, machine, wanted)
+        return _install(folder, home_engines, machine, wanted, gave_up)
     for path in candidates(source, machine, wanted):
         try:
-            return _install(path, home_engines, machine, wanted)
+            return _install(path, home_engines, machine, wanted, gave_up)
         except BadEngine as error:
             gave_up(path, error.facts["reason"])
     raise _bad(source, "nothing_suits")
@@ -112,7 +115,10 @@ def _files(folder: Path) -> Iterator[Path]:
         yield from (Path(root) / name for name in sorted(names))
 
 
-def _install(source: Path, home_engines: Path, machine: Machine, wanted: Build | None) -> Installed:
+def _install(
+    source: Path, home_engines: Path, machine: Machine, wanted: Build | None, gave_up: GaveUp
+) -> Installed:
+    beside = sorted(source.parent.glob(_PARTS))
     with _alone(home_engines), _writing(source, home_engines):
         sha256 = _sha256(source)
         for engine in installed(home_engines):
@@ -126,6 +132,7 @@ def _install(source: Path, home_engines: Path, machine: Machine, wanted: Build |
                 new, main, system=machine.system.name, processor=machine.system.processor
             )
             _check(source, form, made, machine, wanted)
+            parts = bundle(row_of(form, made.device, made.toolkit), beside, new, gave_up)
             root = main.parents[1] if form == "wheel" else main
             tried = _try(source, form, root)
             name = _free_name(home_engines, form, made, tried)
@@ -138,6 +145,7 @@ def _install(source: Path, home_engines: Path, machine: Machine, wanted: Build |
                 "main": str(root.relative_to(new)),
                 "source": source.name,
                 "sha256": sha256,
+                "parts": list(parts),
             }
             (new / RECORD).write_text(json.dumps(record, indent=2) + "\n")
             new.chmod(0o755)

@@ -2,9 +2,11 @@
 
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from lumbre.workers import life
+from lumbre.workers.libraries import load_beside
 from lumbre.workers.placement import experts_on_cpu, split
 
 
@@ -12,6 +14,7 @@ def main() -> None:
     worker = life.begin()
     if folder := worker.settings["engine_path"]:
         sys.path.insert(0, folder)
+        load_beside(Path(folder))
     import xllamacpp
 
     _check_cards(worker.settings["devices"], xllamacpp.get_device_info())

