@@ -11,6 +11,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 HOUSEHOLD ?= starter
+# Each may hold a model of 2 GB
+TESTS_AT_A_TIME ?= 2
 DEMO := $(BIN)/lumbre
 # Everything that is not a long run of text from pip
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -35,7 +37,7 @@ weights: setup
 	@$(DEMO) models pull smollm2-135m-instruct-q4_1 --yes
 
 test: check weights
-	@$(BIN)/python -m pytest -q
+	@$(BIN)/python -m pytest -q --numprocesses $(TESTS_AT_A_TIME) --dist loadfile
 
 check: setup
 	@$(BIN)/ruff format --check --quiet . || { echo "run: $(BIN)/ruff format ."; exit 1; }
