@@ -96,11 +96,12 @@ def test_a_projector_is_named_beside_its_model(serve: Serve, tmp_path: Path) -> 
 
 def test_what_is_no_projector_is_refused_as_one(serve: Serve) -> None:
     places = serve(Hub({FILE: TALKER, "b.gguf": talker("B"), "mmproj.gguf": eyes()}))
-    with pytest.raises(errors.BadWeights) as caught:
+    with pytest.raises(errors.WrongPart) as caught:
         manifest(URI, places, projector="hf:someone/some-model-GGUF/b.gguf")
     assert "proyector" in caught.value.message("es")
-    with pytest.raises(errors.BadWeights) as caught:
+    with pytest.raises(errors.WrongPart) as caught:
         manifest("hf:someone/some-model-GGUF/mmproj.gguf", places)
+    assert "--projector" in caught.value.hint("ru")
 
 
 def test_an_address_without_a_file_offers_the_models_there(serve: Serve) -> None:

@@ -117,6 +117,18 @@ def test_a_file_that_changed_in_between_is_fetched_from_its_beginning(
     assert hub.store.asked[-1] is None
 
 
+def test_a_file_that_came_whole_is_not_taken_for_another_that_is_there_now(
+    serve: Serve, tmp_path: Path
+) -> None:
+    hub = Hub({FILE: CONTENT})
+    places = serve(hub)
+    deliver(places, tmp_path)
+    deliver(places, tmp_path)
+    assert len(hub.store.asked) == 1
+    hub.files[FILE] = some_bytes(len(CONTENT), seed=2)
+    assert deliver(places, tmp_path).path.read_bytes() == hub.files[FILE]
+
+
 def test_a_named_commit_stays_what_it_is(serve: Serve, tmp_path: Path) -> None:
     hub = Hub({FILE: CONTENT})
     places = serve(hub)

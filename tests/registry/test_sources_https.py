@@ -230,3 +230,26 @@ def test_a_host_that_lets_nobody_in_costs_no_more_than_the_timeout() -> None:
             knock.connect_ex(full.getsockname())
         with pytest.raises(TimeoutError):
             _dial.dialled(full.getsockname(), 0.3)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "goes"),
+    [
+        ("https://a.example/x", "https://b.example/y", True),
+        ("https://a.example/x", "http://a.example/x", False),
+        ("https://a.example/x", "https://127.0.0.1/x", False),
+        ("https://a.example/x", "https://localhost:8443/x", False),
+        ("https://a.example/x", "https://[::1]/x", False),
+        ("https://a.example/x", "http://127.0.0.1/x", False),
+        ("https://127.0.0.1/x", "http://127.0.0.1/x", False),
+        ("http://127.0.0.1:1/x", "http://127.0.0.2:2/x", True),
+        ("http://127.0.0.1:1/x", "https://a.example/x", True),
+        ("http://127.0.0.1:1/x", "http://a.example/x", False),
+        ("https://a.example/x", "file:///etc/passwd", False),
+        ("https://a.example/x", "https://[/x", False),
+    ],
+)
+def test_a_redirect_goes_on_only_to_where_it_is_no_less_safe(
+    before: str, after: str, goes: bool
+) -> None:
+    assert _dial.may_go_on(before, after) == goes

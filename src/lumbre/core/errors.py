@@ -29,6 +29,7 @@
     │   ├── BadWeights
     │   ├── SplitWeights
     │   ├── NoChatTemplate
+    │   ├── WrongPart
     │   ├── NotOffered
     │   ├── ComesWithLumbre
     │   ├── StillChosen
@@ -293,6 +294,13 @@ class NoChatTemplate(UsageError):
 
     code = "no_chat_template"
     wants = ("path", "role")
+
+
+class WrongPart(UsageError):
+    """A file that is another part of a model than it was given for."""
+
+    code = "wrong_part"
+    wants = ("path", "reason")
 
 
 class NotOffered(UsageError):

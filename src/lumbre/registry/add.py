@@ -8,12 +8,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from lumbre.core.errors import (
-    BadWeights,
-    DuplicateId,
-    HomeNotUsable,
-    UnknownModel,
-)
+from lumbre.core.errors import DuplicateId, HomeNotUsable, UnknownModel, WrongPart
 from lumbre.core.model import Manifest, Role, Source, WeightsFile
 from lumbre.formats.gguf import bad_weights, read_header
 from lumbre.registry.describe import described, is_projector, manifest_of
@@ -37,7 +32,7 @@ def manifest_from_file(
     """The manifest of a GGUF file; its checksum is computed, which reads the whole file.
 
     Raises:
-        BadWeights, SplitWeights, NoChatTemplate, CannotDo: as `describe.described`.
+        BadWeights, WrongPart, SplitWeights, NoChatTemplate, CannotDo: as `describe.described`.
         BadManifest: `model_id` cannot be an id.
         HomeNotUsable: a file cannot be read to its end.
     """
@@ -56,12 +51,13 @@ def beside(path: Path, part: str, sha256: str) -> WeightsFile:
     """A second file of a model.
 
     Raises:
-        BadWeights: its header cannot be believed, or it is no projector.
+        BadWeights: its header cannot be believed.
+        WrongPart: it is no projector.
     """
     header = read_header(path)
     if part == "projector":
         if not is_projector(header):
-            raise BadWeights(path=path, reason=Sentence("models.no_projector"))
+            raise WrongPart(path=path, reason=Sentence("models.no_projector"))
         return WeightsFile(
             path=str(path), sha256=sha256, size_bytes=header.file_bytes, part="projector"
         )

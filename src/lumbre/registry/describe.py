@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lumbre.core.errors import BadWeights, CannotDo, NoChatTemplate, SplitWeights
+from lumbre.core.errors import CannotDo, NoChatTemplate, SplitWeights, WrongPart
 from lumbre.core.model import CHAT_ROLES, Capability, Facts, Manifest, Role, Source, WeightsFile
 from lumbre.formats.gguf import Header, facts_of
+from lumbre.formats.gguf_architectures import PROJECTOR
 from lumbre.registry.rules import check
 from lumbre.words import Sentence
 
 _POOLING_NONE, _POOLING_RANK = 0, 4
 """Source: `enum llama_pooling_type` of llama.h."""
-_PROJECTOR = "clip"
-"""Source: llama.cpp, tools/mtmd/clip-impl.h, KEY_... and `general.architecture` of an mmproj."""
 _BY_ASKING: dict[Role, Capability] = {"classifier": "classify", "router": "route"}
 """What a model that talks does by being asked the right question."""
 _NAMELESS = re.compile(r"(sha256-)?[0-9a-f]{32,}|(ggml-)?model\b.*|weights|unknown|")
@@ -48,13 +47,14 @@ def described(header: Header, path: Path, role: Role | None = None) -> Descripti
     Without a role, weights that talk become a secondary, others an embedding or a rerank.
 
     Raises:
-        BadWeights: its header cannot be believed, or it is the eyes of another model.
+        BadWeights: its header cannot be believed.
+        WrongPart: it is the eyes of another model.
         SplitWeights: it is one of several pieces.
         NoChatTemplate: asked to talk, and the file does not say how.
         CannotDo: asked for something its kind of weights does not do.
     """
     if is_projector(header):
-        raise BadWeights(path=path, reason=Sentence("models.projector"))
+        raise WrongPart(path=path, reason=Sentence("models.projector"))
     pieces = header.metadata.get("split.count", 1)
     if isinstance(pieces, int) and pieces > 1:
         raise SplitWeights(path=path, pieces=pieces)
@@ -113,7 +113,7 @@ def manifest_of(
 
 def is_projector(header: Header) -> bool:
     """Whether a file is what another model sees or hears with."""
-    return header.metadata.get("general.architecture") == _PROJECTOR
+    return header.metadata.get("general.architecture") == PROJECTOR
 
 
 def pieces_of(name: str) -> int:

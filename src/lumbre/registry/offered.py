@@ -7,14 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
-from lumbre.core.errors import (
-    BadWeights,
-    NotOffered,
-    SourceFailed,
-    SplitWeights,
-)
+from lumbre.core.errors import NotOffered, SourceFailed, SplitWeights, WrongPart
 from lumbre.core.model import Manifest, Part, Role, Source, WeightsFile
-from lumbre.formats.gguf import Header, read_header
+from lumbre.formats.gguf import Header, header_from
 from lumbre.registry.describe import (
     described,
     first_line,
@@ -136,7 +131,7 @@ def offered(
     Raises:
         NotOffered: there is no such file, or not for everybody.
         SourceFailed: its publisher does not answer.
-        BadWeights, SplitWeights, NoChatTemplate, CannotDo, BadManifest: as for a file.
+        BadWeights, WrongPart, SplitWeights, NoChatTemplate, CannotDo, BadManifest: as for a file.
     """
     with _border():
         offers = _offers(uri, patience, places)
@@ -244,27 +239,13 @@ def _of_library(wanted: _library.Address, patience: Patience, places: Places) ->
 
 
 def _header(offer: Offer) -> Header:
-    import os
-    import tempfile
-
-    have = 1 << 20
-    while True:
-        with tempfile.NamedTemporaryFile() as file:
-            file.write(offer.distant.read(0, have))
-            file.flush()
-            os.truncate(file.name, offer.distant.size_bytes)
-            try:
-                return read_header(Path(file.name))
-            except BadWeights:
-                if have > 64 << 20:
-                    raise
-        have *= 4
+    return header_from(offer.distant, offer.name)
 
 
 def _check_part(offer: Offer) -> None:
     header = _header(offer)
     if offer.part == "projector" and not is_projector(header):
-        raise BadWeights(path=offer.name, reason=Sentence("models.no_projector"))
+        raise WrongPart(path=offer.name, reason=Sentence("models.no_projector"))
 
 
 def _apart(offer: Offer, taken: Mapping[str, str]) -> Offer:

@@ -11,6 +11,7 @@ from lumbre.core.errors import (
     LumbreError,
     NoChatTemplate,
     SplitWeights,
+    WrongPart,
 )
 from lumbre.core.model import Manifest, Source, WeightsFile
 from lumbre.formats.gguf import read_header
@@ -133,7 +134,7 @@ def _described(item: Found) -> Row:
         path = named(item.path)
         header = read_header(path)
         return Row(item, model=described(header, path))
-    except BadWeights as error:
+    except (BadWeights, WrongPart) as error:
         reason = error.facts["reason"]
         told = reason if isinstance(reason, Sentence) else trouble("broken", why=str(reason))
     except SplitWeights as error:

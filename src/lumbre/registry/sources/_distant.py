@@ -8,15 +8,12 @@ from lumbre.registry.reason import failed
 from lumbre.registry.sources import Patience
 from lumbre.registry.sources._web import Ask, Cut, answered, asking, refusal, span
 
-_FIRST_BYTES = 256 << 10
-_MOST_AT_ONCE_BYTES = 8 << 20
-"""Each further piece is twice as long: most headers come in one, the longest in a few."""
 _MOST_SKIPPED_BYTES = 64 << 20
 """What is read in vain where a server only hands out files from their beginning."""
 
 
 class Distant:
-    """The bytes of a file that somebody else keeps. Reading on is cheap, going back is not.
+    """The bytes of a file that somebody else keeps; each reading is a question to them.
 
     Raises, from `read`:
         SourceFailed: the server refuses, stays silent, or has another file there now.
@@ -27,25 +24,13 @@ class Distant:
         self._source = source
         self._ask = ask
         self._patience = patience
-        self._at_bytes = 0
-        self._piece = b""
-        self._next_bytes = _FIRST_BYTES
 
-    def read(self, at_bytes: int, count_bytes: int) -> bytes:
+    def read(self, at_bytes: int, count_bytes: int, /) -> bytes:
         """So many bytes from there on; fewer only at the end of the file."""
         count_bytes = max(0, min(count_bytes, self.size_bytes - at_bytes))
-        skip = at_bytes - self._at_bytes
-        if skip < 0 or skip + count_bytes > len(self._piece):
-            wanted_bytes = max(count_bytes, self._next_bytes)
-            self._piece = self._fetched(at_bytes, min(wanted_bytes, self.size_bytes - at_bytes))
-            self._at_bytes, skip = at_bytes, 0
-            self._next_bytes = min(2 * self._next_bytes, _MOST_AT_ONCE_BYTES)
-        return self._piece[skip : skip + count_bytes]
-
-    def _fetched(self, at_bytes: int, count_bytes: int) -> bytes:
         for attempt in range(self._patience.attempts):
             try:
-                return self._asked(at_bytes, count_bytes)
+                return self._asked(at_bytes, count_bytes) if count_bytes else b""
             except Cut as cut:
                 if attempt + 1 == self._patience.attempts:
                     raise cut.failure from cut
@@ -54,8 +39,6 @@ class Distant:
         raise AssertionError("no attempt is allowed")
 
     def _asked(self, at_bytes: int, count_bytes: int) -> bytes:
-        if count_bytes == 0:
-            return b""
         source = self._source
         last_bytes = at_bytes + count_bytes - 1
         headers = {"Range": f"bytes={at_bytes}-{last_bytes}"}
