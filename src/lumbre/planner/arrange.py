@@ -60,7 +60,11 @@ class Arranger:
         if found is not None:
             return found
         every = [self._menu(seat, seat.wish.kv_types) for seat in seats]
-        return self._shared(seats, every, lends=lends, any_will_do=any_will_do)
+        return (
+            self._shared(seats, every, lends=lends, any_will_do=any_will_do)
+            or self._shared(seats, plain, lends=lends, any_will_do=True)
+            or self._shared(seats, every, lends=lends, any_will_do=True)
+        )
 
     def fits(self, seats: Sequence[Seat], *, lends: bool = False) -> bool:
         return self.arrange(seats, lends=lends, any_will_do=True) is not None
@@ -103,7 +107,8 @@ class Arranger:
                 if bounds[number] >= below:
                     break
                 effort: Effort = "quick" if is_crowded else "exact"
-                better = self._best(menus, costs[number], tried[number], below, effort)
+                begin = found.options if found and found.turns <= tried[number] else ()
+                better = self._best(menus, costs[number], tried[number], below, effort, begin)
                 found = better or found
                 if found and any_will_do:
                     return found

@@ -38,22 +38,35 @@ def place(
     named may not be used. `estimate` may be slow for a context, KV type and number of
     slots it was never asked before: few are asked.
     """
+    weighed = sum(wish.facts is not None for wish in wishes)
+    kitchen = Kitchen(host, estimate, models=weighed)
+    return place_again(wishes, kitchen, limits, remote=remote)
+
+
+def place_again(
+    wishes: Sequence[Wish],
+    kitchen: Kitchen,
+    limits: Mapping[str, int],
+    *,
+    remote: Sequence[str] = (),
+    offers: bool = True,
+) -> Plan:
+    """The same with options that are known already; `offers`: with what would fit instead."""
+    host = kitchen.host
     room = tuple(max(0, limits.get(device.id, 0)) for device in host.devices)
-    arranger = Arranger(
-        Kitchen(host, estimate, models=sum(wish.facts is not None for wish in wishes)), room
-    )
+    arranger = Arranger(kitchen, room)
     seated = seat(sorted(wishes, key=rights), arranger)
     models = _planned(seated, host)
-    left = tuple(
-        limit - total.used_bytes
-        for limit, total in zip(room, totals(models, host, room), strict=True)
-    )
+    device_totals = totals(models, host, room)
+    left = tuple(limit - total.used_bytes for limit, total in zip(room, device_totals, strict=True))
     refused = tuple(
         Refused(
             id=wish.id,
             role=wish.role,
-            reason=refusal(wish, arranger.kitchen, left, room),
-            would_fit=tuple(fit.sentence for fit in nearest(wish, seated.seats, arranger)),
+            reason=refusal(wish, kitchen, left, room),
+            would_fit=tuple(
+                fit.sentence for fit in (nearest(wish, seated.seats, arranger) if offers else ())
+            ),
             must_be_resident=wish.eager,
         )
         for wish in seated.refused
@@ -63,7 +76,7 @@ def place(
         host=host,
         models=tuple(sorted(models, key=lambda planned: order[planned.id])),
         refused=tuple(sorted(refused, key=lambda one: order[one.id])),
-        totals=totals(models, host, room),
+        totals=device_totals,
         remote=tuple(remote),
     )
 

@@ -52,7 +52,7 @@ def cheapest(
     """The cheapest pick from every menu whose sizes fit together; None where none does.
 
     Menus in `turns` share one slot: of each device it takes the largest of their picks.
-    Only what costs less than `below` counts. `start`: a pick that fits, to be bettered.
+    None too where nothing costs less than `below`. `start`: a pick that fits, to be bettered.
     """
     if not all(menus):
         return None
@@ -107,8 +107,12 @@ class _Search:
         self._room = room
         self._turns = turns
         self._picks = dict(enumerate(start))
-        self._best = sum(menus[n][pick].cost for n, pick in enumerate(start)) if start else below
+        self._below = below
+        self._best = sum(menus[n][pick].cost for n, pick in enumerate(start)) if start else inf
         self._steps = self._most_steps = 0
+        self._is_ranked_by_cost = True
+        self._ranked: list[list[tuple[float, float, Room, int]]] = []
+        self._bound = 0.0
         # Where the most is at stake comes first; a slot's models follow each other.
         self._order = sorted(
             range(len(menus)),
@@ -122,17 +126,34 @@ class _Search:
         if all_together > sum(self._room) or not fits(tuple(each), self._room):
             return None
         self._rank()
+        if self._bound >= self._below:
+            return None
+        if effort == "exact":
+            self._best = min(self._best, self._below)
         is_best = self._all_through(_STEPS["quick"] if effort == "quick" else _STEPS["thorough"])
+        if not self._picks and not is_best:
+            self._smallest_first()
         if self._picks and not is_best:
             self._better(2 if effort == "quick" else 3)
         if not is_best and effort == "exact":
             is_best = self._all_through(_STEPS["exact"])
             if self._picks and not is_best:
                 self._better(3)
-        if not self._picks:
+        if not self._picks or self._best >= self._below:
             return None
         picks = tuple(self._picks[number] for number in range(len(self._menus)))
         return Found(self._best, picks, is_best)
+
+    def _smallest_first(self) -> None:
+        """Looks for any pick that fits, where the cheap ones led nowhere."""
+        by_cost = self._ranked
+        self._ranked = [
+            sorted(ranked, key=lambda item: (sum(_shares(item[2], self._room)), item))
+            for ranked in by_cost
+        ]
+        self._is_ranked_by_cost = False
+        self._all_through(_STEPS["thorough"])
+        self._ranked, self._is_ranked_by_cost = by_cost, True
 
     def _all_through(self, most_steps: int) -> bool:
         """Whether nothing was left untried."""
@@ -145,7 +166,7 @@ class _Search:
         """Items by what they cost at the prices found; the bound is what the first ones do."""
         prices = _prices(self._menus, self._charged, self._room)
         self._bound = -sum(prices)
-        self._ranked: list[list[tuple[float, float, Room, int]]] = []
+        self._ranked = []
         for menu, charged in zip(self._menus, self._charged, strict=True):
             costs = [
                 item.cost + _price(sizes, prices, self._room)
@@ -222,8 +243,12 @@ class _Search:
         free = tuple(map(int.__sub__, self._room, least))
         all_free = sum(self._room) - least_together
         for more, item_cost, sizes, pick in self._ranked[number]:
-            if self._bound + over + more >= self._best or self._steps > self._most_steps:
+            if self._steps > self._most_steps:
                 return
+            if self._bound + over + more >= self._best:
+                if self._is_ranked_by_cost:
+                    return
+                continue
             self._steps += 1
             if number in self._turns:
                 next_taken = (used, tuple(map(max, slot, sizes)))

@@ -3,7 +3,8 @@
 Each part of the program keeps its sentences in one TOML file beside this one; a
 sentence stands there in the three languages, one under the other. Values go in by
 name, and a name's ending says how the value is written: `_bytes` as a size, `_s` as
-seconds, `_share` as a percentage, each with the decimal mark of the language.
+seconds, `_share` as a percentage, each with the decimal mark of the language; any other
+number that is no integer with one digit behind it.
 """
 
 import tomllib
@@ -100,6 +101,8 @@ def _written(fact: str, value: object, language: Language) -> object:
             )
         if fact.endswith("_share"):
             return f"{number(100 * value, language, 0)} %"
+        if isinstance(value, float):
+            return number(value, language)
     if isinstance(value, list | tuple):
         return ", ".join(str(item) for item in value)
     return value
