@@ -178,7 +178,7 @@ def _add(
     from lumbre.registry.add import write
     from lumbre.registry.scan.survey import manifest_for
 
-    outcome = 0
+    outcome, talkers = 0, []
     for row in new:
         try:
             models = registry.usable()
@@ -201,7 +201,11 @@ def _add(
             path = write(session.config.folders.registry, manifest)
             if not quietly:
                 session.print("cli.models.added", model=manifest.id, path=path)
+            if "chat" in manifest.capabilities:
+                talkers.append(manifest.id)
         except LumbreError as error:
             session.complain(error)
             outcome = exit_code(error)
+    if talkers and not quietly:
+        session.print("cli.models.then_use", model=talkers[0])
     return outcome

@@ -33,7 +33,7 @@ _LIBRARY_PAGE = re.compile(
 )
 _THEIRS: tuple[Why, ...] = (
     *("bad_uri", "gated", "token_refused", "no_repository", "no_revision", "not_there"),
-    *("no_sum", "no_weights", "no_model", "no_layer"),
+    *("no_sum", "no_weights", "no_model", "no_layer", "not_https"),
 )
 """Reasons that another try does not change: the person has to."""
 _LICENSE_BYTES = 4096

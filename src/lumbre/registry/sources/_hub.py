@@ -6,17 +6,19 @@ is never read, nothing is reported, and no connection outlives the question.
 """
 
 import re
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from lumbre.core.errors import SourceFailed
 from lumbre.registry.reason import failed
 from lumbre.registry.sources import Patience, Places
-from lumbre.registry.sources._dial import is_this_machine, may_ask
-from lumbre.registry.sources._web import Ask, Cut, turned_away
+from lumbre.registry.sources._dial import dialled, is_this_machine, may_ask
+from lumbre.registry.sources._web import Ask, Cut, asking, turned_away
 
 if TYPE_CHECKING:
     import httpx2
@@ -170,6 +172,7 @@ def _talking(wanted: Address, places: Places, patience: Patience) -> Iterator[No
     uri = wanted.uri
     if not may_ask(places.hub):
         raise failed(uri, "not_https", where=places.hub)
+    _reach(uri, places, patience)
     set_client_factory(lambda: _client(uri, places))
     try:
         yield
@@ -188,6 +191,16 @@ def _talking(wanted: Address, places: Places, patience: Patience) -> Iterator[No
         raise failed(uri, "garbled", detail=str(error)[:200]) from error
     finally:
         close_session()
+
+
+def _reach(uri: str, places: Places, patience: Patience) -> None:
+    """Notice within seconds that nobody is there: the library waits for a name far longer."""
+    if urllib.request.getproxies():
+        return
+    parts = urlsplit(places.hub)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    with asking(uri, patience):
+        dialled((parts.hostname, port), patience.connect_s).close()
 
 
 def _refused(error: "HfHubHTTPError", wanted: Address, places: Places) -> Cut | SourceFailed:
