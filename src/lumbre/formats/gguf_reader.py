@@ -48,11 +48,14 @@ Value: TypeAlias = str | int | float | bool | Array
 
 
 def bad_weights(path: Path | str, name: str, **facts: object) -> BadWeights:
-    """The error for a reason of words/gguf.toml. What the file said is made safe to show."""
+    """The error for a reason of words/gguf.toml, or of another part that `name` begins with.
+
+    What the file said is made safe to show.
+    """
     safe = {
         fact: _safe(value) if isinstance(value, str) else value for fact, value in facts.items()
     }
-    return BadWeights(path=path, reason=Sentence(f"gguf.{name}", **safe))
+    return BadWeights(path=path, reason=Sentence(name if "." in name else f"gguf.{name}", **safe))
 
 
 class Reader:
