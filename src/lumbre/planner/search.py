@@ -13,8 +13,8 @@ from typing import Literal
 
 from lumbre.planner.options import Room, fits
 
-_PRICE_ROUNDS = 40
-_PRICED_ITEMS = 40
+_PRICE_ROUNDS = 30
+_PRICED_ITEMS = 24
 """Prices are found on a sample of long menus; the bound is then taken over all of them."""
 _STEPS_TO_BETTER = 500
 Effort = Literal["exact", "thorough", "quick"]
@@ -238,10 +238,16 @@ class _Search:
             self._best, self._picks = cost, picks
             return
         number = order[depth]
+        takes_turns = number in self._turns
         used, slot = taken
         *least, least_together = later[depth + 1]
-        free = tuple(map(int.__sub__, self._room, least))
-        all_free = sum(self._room) - least_together
+        # What one item may take: in a slot, as much again as others take of it.
+        besides = used if takes_turns else tuple(map(int.__add__, used, slot))
+        free = tuple(
+            most - other - mine
+            for most, other, mine in zip(self._room, least, besides, strict=True)
+        )
+        all_free = sum(self._room) - least_together - sum(besides)
         for more, item_cost, sizes, pick in self._ranked[number]:
             if self._steps > self._most_steps:
                 return
@@ -250,19 +256,18 @@ class _Search:
                     return
                 continue
             self._steps += 1
-            if number in self._turns:
-                next_taken = (used, tuple(map(max, slot, sizes)))
+            for size, most in zip(sizes, free):  # noqa: B905 - the innermost loop of all
+                if size > most:
+                    break
             else:
-                next_taken = (tuple(map(int.__add__, used, sizes)), slot)
-            together = tuple(map(int.__add__, *next_taken))
-            if sum(together) > all_free or not fits(together, free):
-                continue
-            if cost + item_cost < self._best:
+                then = tuple(map(max, slot, sizes)) if takes_turns else sizes
+                if sum(then) > all_free or cost + item_cost >= self._best:
+                    continue
                 self._visit(
                     order,
                     later,
                     depth + 1,
-                    next_taken,
+                    (used, then) if takes_turns else (tuple(map(int.__add__, used, sizes)), slot),
                     over + more,
                     cost + item_cost,
                     {**picks, number: pick},
