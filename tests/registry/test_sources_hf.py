@@ -207,8 +207,22 @@ def test_a_refusal_is_named(
     assert len(hub.asked) == 1
 
 
-def test_a_busy_hub_is_asked_again_when_it_wants(serve: Serve, tmp_path: Path) -> None:
-    busy = (429, {"Retry-After": "0"})
+def test_who_wants_the_hubs_programs_offline_is_heard(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub = Hub({FILE: CONTENT})
+    places = serve(hub)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    assert why(places, tmp_path) == "no_connection"
+    assert hub.asked == []
+
+
+@pytest.mark.parametrize("later", ["0", "Fri, 20 Nov 2020 10:00:00 GMT", "nonsense"])
+def test_a_busy_hub_is_asked_again_when_it_wants(
+    serve: Serve, tmp_path: Path, later: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lumbre.registry.sources._web._UNSAID_WAIT_S", 0.0)
+    busy = (429, {"Retry-After": later})
     hub = Hub({FILE: CONTENT}, statuses=[busy, (0, {}), busy])
     assert deliver(serve(hub), tmp_path).path.read_bytes() == CONTENT
     hub.statuses = [busy] * 99

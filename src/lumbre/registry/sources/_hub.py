@@ -172,14 +172,14 @@ def _talking(wanted: Address, places: Places, patience: Patience) -> Iterator[No
     uri = wanted.uri
     if not may_ask(places.hub):
         raise failed(uri, "not_https", where=places.hub)
+    if constants.HF_HUB_OFFLINE:  # a wish of the person's that our own client would not hear
+        raise failed(uri, "no_connection", detail="HF_HUB_OFFLINE")
     _reach(uri, places, patience)
     set_client_factory(lambda: _client(uri, places))
     try:
         yield
     except errors.HfHubHTTPError as error:
         raise _refused(error, wanted, places) from error
-    except errors.OfflineModeIsEnabled as error:
-        raise failed(uri, "no_connection", detail="HF_HUB_OFFLINE") from error
     except httpx2.TimeoutException as error:
         raise Cut(failed(uri, "stalled", wait_s=2 * patience.connect_s)) from error
     except httpx2.HTTPError as error:

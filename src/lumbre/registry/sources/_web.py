@@ -26,6 +26,7 @@ from lumbre.registry.sources._dial import may_ask, opener
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+|\*)")
 _LONGEST_WAIT_S = 60.0
 """A server that wants to be left alone for longer has given up."""
+_UNSAID_WAIT_S = 1.0
 _MOST_JSON_BYTES = 16 << 20
 
 
@@ -112,7 +113,7 @@ def turned_away(source: str, status: int, retry_after: str | None) -> Cut | Sour
     """The failure behind a status; a Cut where asking again may help."""
     wait_s = _wait_s(retry_after)
     if status == HTTPStatus.TOO_MANY_REQUESTS or (status >= 500 and wait_s is not None):
-        wait_s = 1.0 if wait_s is None else wait_s
+        wait_s = _UNSAID_WAIT_S if wait_s is None else wait_s
         failure = failed(source, "busy", wait_s=wait_s)
         return Cut(failure, wait_s) if wait_s <= _LONGEST_WAIT_S else failure
     failure = failed(source, "status", status=status)
