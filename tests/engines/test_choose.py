@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lumbre.core.errors import BadConfig
-from lumbre.engines.choose import choose
+from lumbre.engines.choose import choose, choose_for
 from lumbre.engines.find import Found
 from tests.engines.conftest import card, host
 
@@ -66,6 +66,16 @@ def test_a_wish_that_cannot_be_is_an_error_that_names_what_can(wish: str) -> Non
     with pytest.raises(BadConfig) as caught:
         choose(EVERY, GPU, wish)
     assert "auto, built-in, cuda12, cuda13, llama-server, vulkan" in caught.value.message("es")
+
+
+def test_a_manifest_that_asks_for_a_program_gets_one() -> None:
+    other = replace(PROGRAM, name="server-cpu", device="cpu", origin="installed")
+    assert choose_for("llama_server", (*EVERY, other), CPU) is other
+    assert choose_for("llama_server", (*EVERY, other), GPU) is PROGRAM
+    assert choose_for("llama_server", (BUILT_IN, CUDA), GPU) is None
+    assert choose_for("llama_cpp", EVERY, GPU) is NEWER
+    assert choose_for("llama_cpp", EVERY, GPU, "llama-server") is PROGRAM
+    assert choose_for("encoder", EVERY, GPU) is None
 
 
 @given(st.lists(st.sampled_from(EVERY[1:])), st.booleans())

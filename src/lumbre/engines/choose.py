@@ -11,6 +11,27 @@ AUTO = "auto"
 KEY = "worker.engine"
 
 
+def choose_for(
+    manifest_engine: str, engines: Sequence[Found], host: Host, wish: str = AUTO
+) -> Found | None:
+    """What runs a model whose manifest names this engine.
+
+    A manifest that asks for `llama_server` gets a program, the one chosen or else the best
+    there is; one for `llama_cpp` gets what is chosen. None: neither is its engine, or there
+    is no program.
+
+    Raises: as `choose`.
+    """
+    if manifest_engine not in ("llama_cpp", "llama_server"):
+        return None
+    chosen = choose(engines, host, wish)
+    if manifest_engine in ("llama_cpp", chosen.backend):
+        return chosen
+    kinds = {card.kind for card in host.cards}
+    programs = [one for one in engines if one.backend == manifest_engine and not one.problem]
+    return max(programs, key=lambda one: (one.device in kinds, *_merit(one)), default=None)
+
+
 def choose(engines: Sequence[Found], host: Host, wish: str = AUTO) -> Found:
     """The engine for this machine, or the one that was wished for by name.
 
@@ -34,4 +55,8 @@ def choose(engines: Sequence[Found], host: Host, wish: str = AUTO) -> Found:
     built_in = next(one for one in engines if one.name == BUILT_IN)
     if built_in.device in kinds or not fit:
         return built_in
-    return max(fit, key=lambda one: (one.origin == "installed", int(one.toolkit or 0), one.name))
+    return max(fit, key=_merit)
+
+
+def _merit(one: Found) -> tuple[bool, int, str]:
+    return one.origin == "installed", int(one.toolkit or 0), one.name

@@ -78,7 +78,13 @@ def install(session: Session, build: str | None, source: str | None, yes: bool) 
         if wanted is None:
             session.print("engines.built_in_is_best")
             return
-        _check(session, wanted, machine, sure=yes)
+        _check(wanted, machine)
+        here = _installed_already(session, wanted)
+        if here is not None:
+            session.print("engines.was_here", name=here.name, build=here.build)
+            return
+        if not yes and not _agreed(session, wanted):
+            return
         with _fetched(session, wanted) as wheel:
             session.note("engines.trying", path=wheel.name)
             done = put(wheel, _home(session), machine, wanted, _gave_up(session))
@@ -206,8 +212,8 @@ def _best_in_an_index(machine: "Machine") -> "Build | None":
     return found.build
 
 
-def _check(session: Session, build: "Build", machine: "Machine", *, sure: bool) -> None:
-    """Nothing is fetched that cannot run here, or that nobody agreed to."""
+def _check(build: "Build", machine: "Machine") -> None:
+    """Nothing is fetched that cannot run here, or that is in no index."""
     from lumbre.engines.suits import verdict
     from lumbre.words import Sentence
 
@@ -217,14 +223,28 @@ def _check(session: Session, build: "Build", machine: "Machine", *, sure: bool) 
     if not build.index:
         reason = Sentence("engines.by_hand", build=build.name, address=build.address)
         raise BadArguments(reason=reason)
+
+
+def _installed_already(session: Session, build: "Build") -> "Found | None":
+    from lumbre.engines.catalogue import row_of
+    from lumbre.engines.find import installed
+
+    release = _requirement().partition("==")[2]
+    for engine in installed(_home(session)):
+        if engine.problem or engine.backend != "llama_cpp":
+            continue
+        row = row_of("wheel", engine.device, engine.toolkit)
+        if row is build and engine.build.endswith(f"-{release}"):
+            return engine
+    return None
+
+
+def _agreed(session: Session, build: "Build") -> bool:
     index = session.say("engines.own_index") if build.index == "pypi" else build.index
-    if sure:
-        return
     if not sys.stdin.isatty():
         raise NeedsConsent(what=session.say("engines.what", build=build.name, index=index))
     question = session.say("engines.ask", build=build.name, package=_requirement(), index=index)
-    if input(f"{question} ").strip().lower() not in session.say("cli.pull.agreements").split():
-        raise click.Abort
+    return input(f"{question} ").strip().lower() in session.say("cli.pull.agreements").split()
 
 
 def _requirement() -> str:
