@@ -168,11 +168,11 @@ def test_a_bar_has_a_stretch_for_each_by_its_size() -> None:
     assert [(part.letter, part.bytes) for part in on_cpu] == [
         ("A", 3 * GB + GB // 4),
         ("C", 10 * GB),
-        (".", 13 * GB + 3 * GB // 4),
+        ("-", 13 * GB + 3 * GB // 4),
         ("#", 5 * GB),
     ]
     assert on_cpu[1].others == ("B",)
-    assert draw(on_cpu, 32) == "AAACCCCCCCCCC..............#####"
+    assert draw(on_cpu, 32) == "AAACCCCCCCCCC--------------#####"
     assert "C gamma 10.0 GB (by turns with B)" in shown()
 
 

@@ -201,6 +201,15 @@ def test_experts_are_most_of_a_model_that_has_them() -> None:
     assert (oss.experts, oss.experts_used) == (32, 4)
 
 
+def test_parameters_are_counted_once() -> None:
+    """As their publishers tell them."""
+    for name, billions in {
+        "qwen2.5-0.5b": 0.49, "qwen2.5-1.5b": 1.54, "qwen2.5-3b": 3.09, "qwen2.5-32b": 32.8,
+        "llama-3.1-8b": 8.03, "gpt-oss-20b": 20.9, "qwen3-30b-a3b": 30.5, "solar-10.7b": 10.7,
+    }.items():  # fmt: skip
+        assert known(name).parameters / 1e9 == pytest.approx(billions, rel=0.01)
+
+
 def test_a_known_model_is_described_as_a_manifest() -> None:
     omni = known("qwen2.5-omni-7b").manifest(role="primary")
     assert (omni.id, omni.role, omni.format) == ("qwen2.5-omni-7b-q4_k_m", "primary", "gguf")

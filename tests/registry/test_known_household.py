@@ -62,6 +62,8 @@ def test_a_file_may_name_models_as_people_do(tmp_path: Path) -> None:
         ("[[models]]\nid = 'solar'\nrole = 'chief'", "role cannot be chief"),
         ("[[models]]\nid = 'solar'\nrole = ['primary']", "role cannot be ['primary']"),
         ("[[models]]\nid = 'solar'\nload = 'never'", "load cannot be never"),
+        ("[[models]]\nid = 'solar'\ncontext = 8192", "context cannot be 8192"),
+        ("[[models]]\nid = 'solar'\ncontext = '4k'", "context cannot be 4k"),
         ("[[models]]\nid = 'solar'\ncolour = 'red'", "a model has no colour"),
         ("[[models]]\nid = 'solar'\n[[models]]\nid = 'solar:10.7b'", "named twice"),
         ("[[models]", "cannot be read"),

@@ -1,6 +1,7 @@
 """What a plan is asked for: which machine, which models, how long a context."""
 
 import difflib
+import shutil
 from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,8 +15,14 @@ if TYPE_CHECKING:
     from lumbre.planning import Context, Planning, Wanted
     from lumbre.registry.known.household import DescribedHousehold
 
+_WIDEST = 100
 _NEAREST = 5
 _ALIKE = 0.5
+
+
+def width() -> int:
+    """Columns to write in."""
+    return min(_WIDEST, shutil.get_terminal_size().columns)
 
 
 def where_and_who(

@@ -11,7 +11,7 @@ from lumbre.cli.render import folded
 from lumbre.core.plan import Plan, Planned, Total
 from lumbre.words import Language, say, size
 
-_SYSTEM, _FREE = "#", "."
+_SYSTEM, _FREE = "#", "-"
 _COLOURS = (44, 42, 45, 46, 43, 41)
 """Backgrounds of a terminal: blue, green, magenta, cyan, yellow, red."""
 _TIED = "\N{NO-BREAK SPACE}"

@@ -17,7 +17,7 @@ _NOTHING = "-"
 
 def plan_lines(plan: Plan, language: Language, *, width: int, coloured: bool) -> Iterator[str]:
     """Lines no wider than `width`, as far as names allow."""
-    yield from _host(plan.host, language, width)
+    yield from host_lines(plan.host, language, width)
     if not plan.models and not plan.refused and not plan.remote:
         yield ""
         yield say("plan_view.nothing_planned", language)
@@ -85,7 +85,8 @@ def context_of(planned: Planned, language: Language) -> str:
     return say("plan_view.context_in_kind", language, context=told, kv_type=choice.kv_type)
 
 
-def _host(host: Host, language: Language, width: int) -> Iterator[str]:
+def host_lines(host: Host, language: Language, width: int) -> Iterator[str]:
+    """A machine: its name, its devices with their memory, the driver of its cards."""
     name = say(
         f"plan_view.{'described' if host.is_described else 'this'}", language, name=host.name
     )

@@ -1,6 +1,5 @@
 """`lumbre plan`: what fits on this machine, or on one a file describes, and what does not."""
 
-import shutil
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from lumbre.core.plan import Plan
     from lumbre.planning import Wanted
 
-_WIDEST = 100
 DOES_NOT_FIT = 3
 """The exit status when a model that is to stay loaded has no place."""
 
@@ -65,7 +63,11 @@ def command(
     else:
         from lumbre.cli.plan_view import plan_lines
 
-        _show(plan_lines(plan, session.language, width=_width(), coloured=_is_coloured(session)))
+        _show(
+            plan_lines(
+                plan, session.language, width=plan_asked.width(), coloured=_is_coloured(session)
+            )
+        )
     return 0 if plan.residents_fit else DOES_NOT_FIT
 
 
@@ -77,10 +79,10 @@ def _why(session: Session, plan: "Plan", wanted: "Wanted", model: str) -> Iterab
     meant = {model, known.id if known else model}
     for wish in wanted.wishes:
         if wish.id in meant or wish.role == model:
-            return why_lines(plan, wish, session.language, width=_width())
+            return why_lines(plan, wish, session.language, width=plan_asked.width())
     for name in plan.remote:
         if name in meant:
-            return elsewhere(name, session.language, width=_width())
+            return elsewhere(name, session.language, width=plan_asked.width())
     ids = [planned.id for planned in plan.models] + [refused.id for refused in plan.refused]
     reason = session.say("plan_view.ask.not_in_plan", model=model, known=[*ids, *plan.remote])
     raise BadArguments(reason=reason)
@@ -89,10 +91,6 @@ def _why(session: Session, plan: "Plan", wanted: "Wanted", model: str) -> Iterab
 def _show(lines: Iterable[str]) -> None:
     for line in lines:
         print(line)
-
-
-def _width() -> int:
-    return min(_WIDEST, shutil.get_terminal_size().columns)
 
 
 def _is_coloured(session: Session) -> bool:

@@ -1,4 +1,4 @@
-"""Models that are known by their numbers, for those whose weights are not here."""
+"""Every known model: what can be planned with by numbers alone, the weights not being here."""
 
 from lumbre.registry.known.table import ARITHMETIC, KnownModel, find_known, known_models
 

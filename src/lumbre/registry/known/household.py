@@ -13,7 +13,7 @@ from lumbre.words import Sentence
 
 _SHIPPED = Path(__file__).parent / "households"
 _MOST_BYTES = 256 * 1024
-_KEYS = ("id", "role", "load", "remote")
+_KEYS = ("id", "role", "load", "context", "remote")
 _LOADS: tuple[Load, ...] = get_args(Load)
 
 
@@ -44,7 +44,7 @@ def find_household(name_or_path: str) -> DescribedHousehold:
 
 
 def read_household(path: Path) -> DescribedHousehold:
-    """The household of a file: `machine`, and `[[models]]` with id, role, load and remote.
+    """The household of a file: `machine`, and `[[models]]` with id, role, load, context, remote.
 
     Raises:
         BadHousehold: unreadable, or it says something that cannot be.
@@ -76,7 +76,10 @@ def _model(row: Mapping[str, Any], path: Path) -> Manifest:
         if value not in choices:
             reason = Sentence("planning_for.value", key=key, value=str(value))
             raise _bad(path, reason)
-    manifest = replace(known.manifest(role=role), load=load)
+    context = row.get("context", known.context_tokens)
+    if type(context) is not int or not 0 <= context <= known.context_tokens:
+        raise _bad(path, Sentence("planning_for.value", key="context", value=str(context)))
+    manifest = replace(known.manifest(role=role), load=load, context_length=context or None)
     if row.get("remote") is True:
         return replace(manifest, format="remote", files=())
     return manifest

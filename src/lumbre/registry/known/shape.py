@@ -30,6 +30,8 @@ class Shape:
     """Tokens it was trained for."""
     tied: bool = False
     """The table of words is the output's matrix as well, and is in the file once."""
+    output_copied: bool = False
+    """It is, but its publisher's files bring it twice."""
     experts: int = 0
     experts_used: int = 0
     window: int = 0

@@ -60,6 +60,8 @@ class KnownModel:
     context_tokens: int = 0
     """Trained for; 0: it has no context."""
     aliases: tuple[str, ...] = ()
+    is_advised: bool = True
+    """Worth taking today."""
 
     @property
     def facts(self) -> Facts | None:
@@ -75,9 +77,11 @@ class KnownModel:
 
     @property
     def parameters(self) -> int:
-        """Numbers in its tensors; 0: not known."""
-        facts = self.facts
-        return sum(prod(tensor.shape) for tensor in facts.tensors) if facts else 0
+        """Numbers in its tensors, none counted twice; 0: not known."""
+        if self.shape is None or self.facts is None:
+            return 0
+        copied = self.shape.embedding * self.shape.vocabulary * self.shape.output_copied
+        return sum(prod(tensor.shape) for tensor in self.facts.tensors) - copied
 
     @property
     def chats(self) -> bool:
@@ -160,6 +164,7 @@ def _models(row: Mapping[str, Any]) -> Iterator[KnownModel]:
         "licence": row["licence"],
         "numbers": row["numbers"],
         "aliases": tuple(row.get("aliases", ())),
+        "is_advised": row.get("advised", ARITHMETIC not in row["numbers"]),
     }
     if "shape" not in row:
         yield KnownModel(**shared, **_bare(row))
