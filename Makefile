@@ -3,6 +3,7 @@
 # make test    check, then every test (fetches the weights the tests run on)
 # make check   format, lint, types, layers, documentation
 # make bench   the figures, written to benchmarks/results
+# make fuzz    damaged headers for every parser; FUZZ_S seconds for each, 30 if not said
 #
 # Needs Python 3.11 or newer, its venv module, and make. Nothing is installed outside .venv.
 
@@ -11,13 +12,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.stamp
 HOUSEHOLD ?= starter
+FUZZ_S ?= 30
 # Each may hold a model of 2 GB
 TESTS_AT_A_TIME ?= 2
 DEMO := $(BIN)/lumbre
 # Everything that is not a long run of text from pip
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup demo test check bench weights docs clean
+.PHONY: setup demo test check bench fuzz weights docs clean
 
 setup: $(STAMP)
 
@@ -50,6 +52,14 @@ docs: setup
 
 bench: setup weights
 	@$(BIN)/python benchmarks/run.py
+
+fuzz: setup
+	@$(PIP) install --group fuzz
+	@for parser in gguf safetensors config index; do \
+		echo "fuzzing $$parser for $(FUZZ_S) s"; \
+		PYTHONPATH=. $(BIN)/python -m tests.fuzz.headers $$parser $(FUZZ_S) >$(VENV)/fuzz.log 2>&1 \
+			|| { tail -n 40 $(VENV)/fuzz.log; exit 1; }; \
+	done
 
 clean:
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -94,8 +94,14 @@ def test_a_header_is_read_as_it_stands(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    [{}, {"a": entry("F32", [0, 7], 0, 0)}, {"a": entry("U8", [], 0, 1)}, {"__metadata__": {}}],
-    ids=["nothing", "an empty tensor", "a single number", "only metadata"],
+    [
+        {},
+        {"a": entry("F32", [0, 7], 0, 0)},
+        {"a": entry("U8", [], 0, 1)},
+        {"__metadata__": {}},
+        {"__metadata__": None},
+    ],
+    ids=["nothing", "an empty tensor", "a single number", "only metadata", "no metadata"],
 )
 def test_little_may_be_said(folder: Path, header: dict[str, Any]) -> None:
     read_header(put(folder, written(header, 1 if header.get("a", {}).get("dtype") == "U8" else 0)))

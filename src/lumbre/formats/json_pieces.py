@@ -64,6 +64,13 @@ class Pieces:
         self._at += length
         return value
 
+    def is_null(self) -> bool:
+        """Whether null stands here; it is stepped over."""
+        self._next()
+        found = self._text.startswith("null", self._at)
+        self._at += 4 * found
+        return found
+
     def end(self) -> None:
         """Nothing but space is left."""
         if self._next():

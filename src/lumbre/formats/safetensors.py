@@ -119,6 +119,8 @@ def _entries(pieces: Pieces, name: Path | str) -> tuple[dict[str, str], list[Ten
 
 def _metadata(pieces: Pieces, name: Path | str) -> dict[str, str]:
     found: dict[str, str] = {}
+    if pieces.is_null():
+        return found
     for key in pieces.object_keys():
         if key in found:
             raise bad_weights(name, "twice", what=f"{_METADATA}.{key}")
