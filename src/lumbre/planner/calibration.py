@@ -11,9 +11,11 @@ from lumbre.planner.footprint import slots_bytes
 from lumbre.planner.records import Calibration
 from lumbre.planner.wish import Wish
 
-_SPREAD_BYTES = 3 * 2**20
-"""How far workers of one kind differ, whatever their context. Source: benchmarks/memory.py, the
-cells of one model, load mode and extra buffers."""
+_SPREAD_BYTES = 2 * 2**20
+_SPREAD_SHARE = 1 / 4
+"""How far workers of one kind differ, whatever their context: so many bytes, and that share of
+their compute buffers. Source: benchmarks/memory.py, the cells of one model, load mode and extra
+buffers."""
 _LEAST_BYTES = 8 * 2**20
 """A process of ours that holds less beside its buffers was not seen whole."""
 
@@ -58,9 +60,11 @@ def overhead_bytes(known: Calibration, wish: Wish, choice: Choice, buffers: Plac
 
     Seen only after its load, a worker may not yet have touched all of its compute buffers.
     """
-    untouched_bytes = 0 if known.is_full else buffers.footprint.compute_bytes
+    compute_bytes = buffers.footprint.compute_bytes
+    spread_bytes = _SPREAD_BYTES + round(_SPREAD_SHARE * compute_bytes)
+    untouched_bytes = 0 if known.is_full else compute_bytes
     varying_bytes = _varying_bytes(wish, choice, buffers.device)
-    return known.constant_bytes + varying_bytes + untouched_bytes + _SPREAD_BYTES
+    return known.constant_bytes + varying_bytes + untouched_bytes + spread_bytes
 
 
 def _varying_bytes(wish: Wish, choice: Choice, device: str) -> int:
