@@ -50,6 +50,7 @@ def test_one_is_installed_from_a_folder_wished_for_and_removed(
     assert f"GGUF models run with {name}." in lumbre("engines", "list").stdout
     gone = lumbre("engines", "remove", name, "--lang", "es")
     assert gone.stdout == f"Borrado: {home / 'engines' / name}\n"
+    assert "worker.engine aún lo nombra" in gone.stderr
     listed = lumbre("engines", "list")
     assert listed.returncode == 0
     assert "worker.engine cannot be" in listed.stderr

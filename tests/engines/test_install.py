@@ -147,13 +147,15 @@ def test_an_archive_with_a_server_is_installed_and_runs_from_there(
     (archive.parent / "notes.zip").write_bytes(b"other things lie there too")
     (archive.parent / "llama-b99999-bin-ubuntu-x64.tar.gz").write_bytes(b"cut off")
     engine, told = put(archive.parent, home, machine)
+    assert users(home / engine.name) == ()
     assert [path for path, _ in told] == ["llama-b99999-bin-ubuntu-x64.tar.gz"]
     assert "neither a wheel" in told[0][1]
     assert engine.backend == "llama_server"
     assert engine.path.startswith(str(home))
     assert engine.build.startswith("llama-server-b")
-    text, _ = asyncio.run(said(chatter, smollm2, engine, tmp_path / "log"))
+    text, is_used = asyncio.run(said(chatter, smollm2, engine, tmp_path / "log"))
     assert text.strip()
+    assert is_used, "its program is a script that became another: its worker keeps it"
 
 
 def test_a_folder_with_a_server_in_it_is_copied(

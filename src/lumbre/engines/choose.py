@@ -48,7 +48,10 @@ def choose(engines: Sequence[Found], host: Host, wish: str = AUTO) -> Found:
                 return one
         names = [AUTO, *(one.name for one in usable)]
         raise BadConfig(
-            key=KEY, value=wish, where="", reason=Sentence("engines.no_such", known=names)
+            key=KEY,
+            value=wish,
+            where="config.toml",
+            reason=Sentence("engines.no_such", known=names),
         )
     kinds = {card.kind for card in host.cards}
     fit = [one for one in usable if one.device in kinds and one.origin != "built_in"]

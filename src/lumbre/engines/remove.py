@@ -32,19 +32,29 @@ def remove(home_engines: Path, name: str) -> Path:
 
 
 def users(folder: Path) -> tuple[int, ...]:
-    """Processes of ours that run a program or hold a library of this folder.
+    """Processes of ours that run a program or hold a file of this folder.
 
-    Source: Documentation/filesystems/proc.rst, /proc/<pid>/maps. Elsewhere by their program.
+    Source: Documentation/filesystems/proc.rst, /proc/<pid>/maps and fd. Elsewhere by program.
     """
-    inside = os.fsencode(folder.resolve()) + b"/"
+    inside = os.fsencode(folder.resolve())
     found = []
     if not Path("/proc/self/maps").exists():
         return _by_program(folder)
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            if inside in (process / "maps").read_bytes():
+            if inside + b"/" in (process / "maps").read_bytes() or _opens(process, inside):
                 found.append(int(process.name))
     return tuple(sorted(found))
+
+
+def _opens(process: Path, inside: bytes) -> bool:
+    """A worker keeps the folder of its program open: a script there is in nobody's memory."""
+    for handle in (process / "fd").iterdir():
+        with suppress(OSError):
+            target = os.fsencode(handle.readlink())
+            if target == inside or target.startswith(inside + b"/"):
+                return True
+    return False
 
 
 def _by_program(folder: Path) -> tuple[int, ...]:

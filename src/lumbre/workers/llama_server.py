@@ -28,6 +28,7 @@ def main() -> None:
     worker = life.begin()
     program = worker.settings["engine_path"] or PROGRAM
     environment = _environment(program)
+    _hold(program)
     known = known_flags(_asked(program, "--help", environment))
     devices = worker.settings["devices"]
     seen = cards(_asked(program, "--list-devices", environment)) if devices else ()
@@ -90,6 +91,13 @@ def _environment(program: str) -> dict[str, str]:
         before = [environment[name] for name in ("LD_LIBRARY_PATH",) if environment.get(name)]
         environment["LD_LIBRARY_PATH"] = os.pathsep.join([str(folder), *before])
     return environment
+
+
+def _hold(program: str) -> None:
+    """Keep its folder open, so that nobody takes it away from under us."""
+    if "/" in program:
+        with suppress(OSError):
+            os.open(Path(program).parent, os.O_RDONLY)
 
 
 def _start(

@@ -102,6 +102,8 @@ def remove(session: Session, name: str) -> None:
     from lumbre.engines.remove import remove as take_away
 
     session.print("engines.removed", path=take_away(_home(session), name))
+    if session.config.settings.worker.engine == name:
+        session.note("engines.still_named", path=session.config.folders.config_file)
 
 
 def _home(session: Session) -> Path:
