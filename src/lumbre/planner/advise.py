@@ -11,7 +11,8 @@ from lumbre.core.machine import Host
 from lumbre.core.model import CHAT_ROLES
 from lumbre.core.plan import Choice, Plan, Planned
 from lumbre.planner.nearest import BITS
-from lumbre.planner.options import Estimate, Kitchen
+from lumbre.planner.option import Estimate
+from lumbre.planner.options import Kitchen
 from lumbre.planner.place import expected_s, place_again
 from lumbre.planner.speed import Pace
 from lumbre.planner.wish import Wish

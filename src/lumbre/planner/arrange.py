@@ -7,8 +7,10 @@ from math import inf
 
 from lumbre.core.backend import KvType
 from lumbre.core.model import RESIDENT_ROLES
-from lumbre.planner.options import FEW, Kitchen, Menu, Option, Room, fits
-from lumbre.planner.search import Effort, Item, cheapest
+from lumbre.planner.option import Option, Room, fits
+from lumbre.planner.options import FEW, Kitchen, Menu
+from lumbre.planner.prices import Item
+from lumbre.planner.search import Effort, cheapest
 from lumbre.planner.speed import absence, requests_per_hour
 from lumbre.planner.wish import Wish
 
@@ -73,12 +75,12 @@ class Arranger:
         menu = self.kitchen.menu(seat.wish, seat.context_tokens, kv_types[0], self.room)
         for kv_type in kv_types[1:] if seat.wish.facts else ():
             more = self.kitchen.menu(seat.wish, seat.context_tokens, kv_type, self.room)
-            menu = Menu(menu.options + more.options, menu.is_cut or more.is_cut)
+            menu = Menu(menu.options + more.options, menu.is_ideal or more.is_ideal)
         return menu
 
     def _ideal(self, seats: Sequence[Seat], menus: Sequence[Menu]) -> Arrangement | None:
         """Everybody has the best there is, and no smaller cache of another would help."""
-        if not all(menu.options for menu in menus) or any(menu.is_cut for menu in menus):
+        if not all(menu.options for menu in menus) or not all(menu.is_ideal for menu in menus):
             return None
         costs = _menus_cost(seats, menus, frozenset())
         picks = [min(range(len(some)), key=some.__getitem__) for some in costs]
@@ -140,7 +142,7 @@ class Arranger:
         near = self.kitchen.near(seat.wish, option, self.room)
         known = {id(other) for other in menu.options}
         return Menu(
-            (*menu.options, *(other for other in near if id(other) not in known)), menu.is_cut
+            (*menu.options, *(other for other in near if id(other) not in known)), menu.is_ideal
         )
 
     def _best(

@@ -8,7 +8,8 @@ from lumbre.core.machine import Host
 from lumbre.core.plan import Basis, Choice, Footprint, Placement
 from lumbre.planner.arrange import Arranger, Seat
 from lumbre.planner.caches import STEP_TOKENS
-from lumbre.planner.options import Kitchen, Menu, Room, least_tokens, wished_tokens
+from lumbre.planner.option import Room, least_tokens, wished_tokens
+from lumbre.planner.options import Kitchen, Menu
 from lumbre.planner.wish import Wish
 
 

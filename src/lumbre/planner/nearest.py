@@ -12,7 +12,7 @@ from lumbre.core.backend import KvType, LoadMode
 from lumbre.core.model import RESIDENT_ROLES, Facts
 from lumbre.planner.arrange import Arranger, Seat
 from lumbre.planner.contexts import largest_context
-from lumbre.planner.options import wished_tokens
+from lumbre.planner.option import wished_tokens
 from lumbre.planner.wish import Wish
 from lumbre.words import Sentence
 

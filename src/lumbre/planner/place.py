@@ -14,7 +14,8 @@ from lumbre.core.plan import Plan, Planned, Refused, Residency
 from lumbre.planner.arrange import Arrangement, Arranger, Seat, absences
 from lumbre.planner.contexts import largest_context
 from lumbre.planner.nearest import nearest
-from lumbre.planner.options import Estimate, Kitchen, Option, least_tokens, wished_tokens
+from lumbre.planner.option import Estimate, Option, least_tokens, wished_tokens
+from lumbre.planner.options import Kitchen
 from lumbre.planner.reasons import notes, refusal
 from lumbre.planner.speed import Pace, requests_per_hour
 from lumbre.planner.totals import totals

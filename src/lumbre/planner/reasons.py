@@ -5,15 +5,8 @@ from dataclasses import replace
 
 from lumbre.core.machine import CPU
 from lumbre.core.plan import Choice
-from lumbre.planner.options import (
-    Kitchen,
-    Option,
-    Room,
-    choice_of,
-    fits,
-    least_tokens,
-    wished_tokens,
-)
+from lumbre.planner.option import Option, Room, choice_of, fits, least_tokens, wished_tokens
+from lumbre.planner.options import Kitchen
 from lumbre.planner.wish import Wish
 from lumbre.words import Sentence
 

@@ -11,23 +11,13 @@ from itertools import combinations
 from math import inf
 from typing import Literal
 
-from lumbre.planner.options import Room, fits
+from lumbre.planner.option import Room, fits
+from lumbre.planner.prices import Item, price, prices, shares
 
-_PRICE_ROUNDS = 30
-_PRICED_ITEMS = 24
-"""Prices are found on a sample of long menus; the bound is then taken over all of them."""
 _STEPS_TO_BETTER = 500
 Effort = Literal["exact", "thorough", "quick"]
 """exact: the cheapest there is, but for the rarest tangle. thorough, quick: near it, and soon."""
 _STEPS: dict[Effort, int] = {"exact": 30_000, "thorough": 1000, "quick": 300}
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """One choice for one model."""
-
-    cost: float
-    sizes: Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +138,7 @@ class _Search:
         """Looks for any pick that fits, where the cheap ones led nowhere."""
         by_cost = self._ranked
         self._ranked = [
-            sorted(ranked, key=lambda item: (sum(_shares(item[2], self._room)), item))
+            sorted(ranked, key=lambda item: (sum(shares(item[2], self._room)), item))
             for ranked in by_cost
         ]
         self._is_ranked_by_cost = False
@@ -164,12 +154,12 @@ class _Search:
 
     def _rank(self) -> None:
         """Items by what they cost at the prices found; the bound is what the first ones do."""
-        prices = _prices(self._menus, self._charged, self._room)
-        self._bound = -sum(prices)
+        worth = prices(self._menus, self._charged, self._room)
+        self._bound = -sum(worth)
         self._ranked = []
         for menu, charged in zip(self._menus, self._charged, strict=True):
             costs = [
-                item.cost + _price(sizes, prices, self._room)
+                item.cost + price(sizes, worth, self._room)
                 for item, sizes in zip(menu, charged, strict=True)
             ]
             least = min(costs)
@@ -272,64 +262,3 @@ class _Search:
                     cost + item_cost,
                     {**picks, number: pick},
                 )
-
-
-def _shares(sizes: Room, room: Room) -> tuple[float, ...]:
-    """Of each device."""
-    return tuple(size / free if free else 0.0 for size, free in zip(sizes, room, strict=True))
-
-
-def _price(sizes: Room, prices: Sequence[float], room: Room) -> float:
-    """Of a whole device, `prices[place]`."""
-    return sum(
-        price * size / free
-        for price, size, free in zip(prices, sizes, room, strict=True)
-        if price and free
-    )
-
-
-def _prices(
-    menus: Sequence[Sequence[Item]], charged: Sequence[Sequence[Room]], room: Room
-) -> tuple[float, ...]:
-    """What a device's memory is worth, in cost: the more asked for, the dearer.
-
-    Any prices give a bound; good ones a close one. Source: subgradient ascent on the
-    Lagrangian dual, e.g. Fisher, Management Science 27 (1981), section 3.
-    """
-    samples = []
-    for menu, sizes in zip(menus, charged, strict=True):
-        ranked = sorted(range(len(menu)), key=lambda n: menu[n].cost)
-        step = -(-len(ranked) // _PRICED_ITEMS)
-        samples.append(
-            [
-                (
-                    menu[n].cost,
-                    tuple(
-                        size / free if free else 0.0
-                        for size, free in zip(sizes[n], room, strict=True)
-                    ),
-                )
-                for n in {*ranked[::step], ranked[-1]}
-            ]
-        )
-    prices = best_prices = (0.0,) * len(room)
-    best, spread = -inf, sum(max(c for c, _ in s) - min(c for c, _ in s) for s in samples)
-    pace = 1.0
-    for _ in range(_PRICE_ROUNDS):
-        bound, asked = -sum(prices), [-1.0] * len(room)
-        for sample in samples:
-            cost, shares = min(
-                (cost + sum(map(float.__mul__, prices, shares)), shares) for cost, shares in sample
-            )
-            bound += cost
-            asked = list(map(float.__add__, asked, shares))
-        if bound > best:
-            best, best_prices = bound, prices
-        else:
-            pace *= 0.7
-        length = sum(a * a for a in asked)
-        if not length or not spread:
-            break
-        stride = pace * 0.3 * spread / length
-        prices = tuple(max(0.0, price + stride * a) for price, a in zip(prices, asked, strict=True))
-    return best_prices
