@@ -30,12 +30,11 @@ LISTED = frozenset({
     "mimo2", "step35", "spark2_5", "muse-glimmer", "granite_swa", "dots3note",
 })  # fmt: skip
 MOSTLY_NEAR = As("bool", [layer % 6 != 5 for layer in range(LAYERS)])
+FEW_ATTEND = As("uint32", [int(layer % 4 == 3) for layer in range(LAYERS)])
 UNTRIED = {
     "clef": "wants a decision head",
     "eagle3": "drafts for another model, and wants it",
     "gemma4-assistant": "drafts for another model, and wants it",
-    "glm5-next": "no small header was found that it accepts",
-    "hrm_text": "no small header was found that it accepts",
     "jina-bert-v2": "no small header was found that it accepts",
     "plm": "no small header was found that it accepts",
     "rwkv6qwen2": "no small header was found that it accepts",
@@ -115,9 +114,12 @@ def _size(architecture: str) -> tuple[int, int]:
     """Embedding and heads."""
     if architecture in LATENT:
         return 128, 1
-    return {"gemma3n": (64, 1), "gemma4": (128, 2), "deepseek4": (512, 8)}.get(
-        architecture, (256, 2)
-    )
+    return {
+        "gemma3n": (64, 1),
+        "gemma4": (128, 2),
+        "deepseek4": (512, 8),
+        "glm5-next": (128, 1),
+    }.get(architecture, (256, 2))
 
 
 def _special(architecture: str) -> Mapping[str, Written]:
@@ -159,10 +161,22 @@ def _special(architecture: str) -> Mapping[str, Written]:
             "attention.key_length_swa": 64, "attention.value_length_swa": 64,
             "rope.freq_base_swa": 10000.0, near: MOSTLY_NEAR,
         },
+        "glm5-next": {
+            "attention.head_count": 1, "attention.head_count_kv": FEW_ATTEND,
+            "attention.key_length": 512, "attention.value_length": 512,
+            "attention.key_length_mla": 192, "attention.value_length_mla": 128,
+            "rope.dimension_count": 0, "attention.indexer.kpool": 4,
+            "attention.indexer.kpool_select_tail": True, "hyper_connection.count": 4,
+            "hyper_connection.epsilon": 1e-6, "hyper_connection.sinkhorn_iterations": 2,
+        },
         "graniteswitch": {
             "adapters.count": 1, "adapters.lora_rank": 8, "adapters.router_gain": 1.0,
             "adapters.token_ids_activate": As("int32", [1]),
             "adapters.token_ids_substitute": As("int32", [1]),
+        },
+        "hrm_text": {
+            "hrm.layers_per_stack": 3, "hrm.h_cycles": 2, "hrm.l_cycles": 1,
+            "hrm.prefix_lm": False,
         },
         "hy_v4": {
             "hyper_connection.count": 4, "hyper_connection.epsilon": 1e-6,

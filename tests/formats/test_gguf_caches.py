@@ -67,6 +67,10 @@ VARIANTS: dict[str, Case] = {
     "an index in each third layer": (
         "glm-dsa", {"attention__indexer__types": As("uint32", [1, 0, 0] * 4)}
     ),
+    "no index without a list of layers that have one": (
+        "hy_v4", {"attention__indexer__types": As("uint32", [1] + [0] * (LAYERS - 1))}
+    ),
+    "words remembered beside": ("qwen4exp", {"ple__conv_kernel": 8}),
     "an index whatever the list says": (
         "deepseek32", {"attention__indexer__types": As("uint32", [1, 0, 0] * 4)}
     ),
@@ -172,7 +176,7 @@ def test_an_untried_architecture_is_said_to_keep_everything() -> None:
     """But for an encoder, and a recurrent one like its brothers."""
     plain = ARCHITECTURES["llama"]
     assert {name for name in UNTRIED if ARCHITECTURES[name] != plain} == {
-        "jina-bert-v2", "rwkv6qwen2", "glm5-next",
+        "jina-bert-v2", "rwkv6qwen2",
     }  # fmt: skip
 
 

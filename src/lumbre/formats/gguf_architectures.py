@@ -16,7 +16,7 @@ State = Literal["mamba", "mamba2", "rwkv", "shortconv", "kda", "lightning"]
 Recurrent = Literal["every", "beside", "without_heads", "without_heads_or_ff", "interval"]
 """Which layers are recurrent. beside: each is both. without_heads: those with no head to keep
 keys for; _or_ff: and no feed-forward either. interval: all but each n-th."""
-Index = Literal["keys", "listed_keys", "pairs", "pairs_behind_dense", "compressed"]
+Index = Literal["keys", "listed_keys", "pairs", "pairs_behind_dense", "triples", "compressed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,7 +52,7 @@ class Kind:
     index: Index | None = None
     """What else is kept to find the tokens that matter. keys: one more key for each;
     listed_: in the layers the file lists. pairs: two; _behind_dense: but not in the first,
-    dense layers. compressed: few for many tokens, and for each slot apart."""
+    dense layers. triples: three. compressed: few for many tokens, and for each slot apart."""
     keeping_layers: int = 0
     """Only the first so many keep anything; the others use theirs."""
     hidden_layer: bool = False
@@ -138,7 +138,7 @@ _KINDS: dict[str, Kind] = {
     "kimi-linear": _KIMI,
     "kimi-k3": _KIMI,
     "bailingmoe3": _KIMI,
-    "glm5-next": Kind(latent=True, recurrent="without_heads", state="kda", index="pairs"),
+    "glm5-next": Kind(latent=True, recurrent="without_heads", state="kda", index="triples"),
 }
 _PLAIN_ONES = """
     apertus arcee arctic baichuan bailingmoe bailingmoe2 bitnet bloom chameleon chatglm clef

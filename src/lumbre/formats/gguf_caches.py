@@ -216,6 +216,8 @@ def _indexes(said: Said, kind: Kind, layers: int) -> tuple[int, ...]:
             where = everywhere if listed is None else listed
         case "pairs":
             where, width = everywhere, 2 * width
+        case "triples":
+            where, width = everywhere, 3 * width
         case "pairs_behind_dense":
             dense = said.count("leading_dense_block_count", default=0)
             where, width = tuple(layer >= dense for layer in range(layers)), 2 * width
