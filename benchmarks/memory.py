@@ -73,11 +73,11 @@ def planned(cells: Iterable[Cell], folder: Path, phase: Phase, dry_runs: Records
     cells = list(cells)
     names = {cell.weights for cell in cells}
     facts = {name: read_facts(folder / name) for name in names}
-    here = {name: Here(folder / name, name) for name in names}
+    here = {name: Here(folder / name, name, built_in().build) for name in names}
     wishes = {name: Wish(id=name, role="secondary", facts=facts[name]) for name in names}
     with tempfile.TemporaryDirectory() as fresh, Oracle(dry_runs, built_in().build) as oracle:
         store = Store(Path(fresh) / "lumbre.db")
-        estimate = Estimator(Records(store), oracle, here, built_in().build)
+        estimate = Estimator(Records(store), oracle, here)
         for cell in cells:
             c = cell.choice
             first = (c.context_tokens, c.slots, c.kv_type) == (512, 1, "f16")

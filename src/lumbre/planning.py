@@ -17,7 +17,7 @@ from lumbre.core.errors import LumbreError
 from lumbre.core.machine import CPU, Host
 from lumbre.core.model import CHAT_ROLES, Facts, Manifest
 from lumbre.core.plan import Plan, Refused
-from lumbre.engines.choose import choose
+from lumbre.engines.choose import choose_for
 from lumbre.engines.find import Found, built_in, find
 from lumbre.formats.gguf import read_facts
 from lumbre.hardware.nvidia import read_graphics
@@ -107,7 +107,7 @@ class Planning:
             cache_ram_mib=worker.cache_ram_mib,
             embeds=manifest.role == "embedding" or manifest.embedding is True,
             eager=manifest.loads == "eager",
-            runs_on_cards=facts is not None and self._uses_cards(host),
+            runs_on_cards=facts is not None and self._uses_cards(manifest, host),
             beside_bytes=self._beside_bytes(manifest),
             requests_per_hour=self._use(manifest),
         )
@@ -137,19 +137,20 @@ class Planning:
                 limits[device.id] = max(0, free_bytes - memory.reserve_vram_bytes)
         return limits
 
-    def engine(self, host: Host) -> Found:
-        """The build of llama.cpp that runs this household's GGUF models on a machine.
+    def engine(self, manifest: Manifest, host: Host) -> Found:
+        """The build of llama.cpp that runs a GGUF model of this household on a machine.
 
         Raises:
             BadConfig: the settings name one that is not here.
         """
+        wish = self._config.settings.worker.engine
         if host.is_described:
             return built_in()
         folder = self._config.folders.home / "engines"
         seen = folder.stat().st_mtime_ns if folder.is_dir() else 0
         if self._engines is None or self._engines[0] != seen:
             self._engines = (seen, find(folder, None))
-        return choose(self._engines[1], host, self._config.settings.worker.engine)
+        return choose_for(manifest.engine, self._engines[1], host, wish) or built_in()
 
     def held_on_cards(self, pid: int) -> dict[str, int]:
         """Bytes that a worker and its children hold on each card, where the driver tells."""
@@ -161,19 +162,17 @@ class Planning:
         }
 
     @contextmanager
-    def estimating(self, wanted: Wanted, host: Host) -> Iterator[Estimator]:
+    def estimating(self, wanted: Wanted) -> Iterator[Estimator]:
         """Figures for these models; the engine is asked what was never asked before.
 
         Only the build that comes with lumbre can be asked.
         """
-        engine = self.engine(host)
-        with Oracle(self.records, engine.build) as oracle:
-            asked = oracle if engine.origin == "built_in" else None
-            yield Estimator(self.records, asked, wanted.here, engine.build)
+        with Oracle(self.records, built_in().build) as oracle:
+            yield Estimator(self.records, oracle, wanted.here)
 
     def plan(self, wanted: Wanted, host: Host, held: Mapping[str, int] | None = None) -> Plan:
         """Who gets what of this machine, and who does not, and why."""
-        with self.estimating(wanted, host) as estimate:
+        with self.estimating(wanted) as estimate:
             made = place(
                 wanted.wishes,
                 host,
@@ -212,7 +211,9 @@ class Planning:
             return replace(found, refused=(*found.refused, refused))
         here = dict(found.here)
         if (path := self._path(manifest)) is not None:
-            here[manifest.id] = Here(path, manifest.checksum_sha256 or "")
+            here[manifest.id] = Here(
+                path, manifest.checksum_sha256 or "", self.engine(manifest, host).build
+            )
         return replace(found, wishes=(*found.wishes, wish), here=here)
 
     def _facts(self, manifest: Manifest) -> Facts | None:
@@ -262,10 +263,10 @@ class Planning:
                 sizes_bytes += file.size_bytes or 0
         return sizes_bytes
 
-    def _uses_cards(self, host: Host) -> bool:
+    def _uses_cards(self, manifest: Manifest, host: Host) -> bool:
         """Whether there is a build for the cards: of a described machine, it is supposed."""
         kinds = {card.kind for card in host.cards}
-        return bool(kinds) and (host.is_described or self.engine(host).device in kinds)
+        return bool(kinds) and (host.is_described or self.engine(manifest, host).device in kinds)
 
     def _use(self, manifest: Manifest) -> float:
         """As measured here, else as the settings say for its role."""

@@ -47,6 +47,9 @@ _QUEUED = 64
 _FULL_SHARE = 0.9
 """Of a context, from which on what a worker holds is taken for what it holds at most."""
 
+_LLAMA_CPP = ("llama_cpp", "llama_server")
+"""Engines that more than one build may run."""
+
 
 @dataclass(slots=True)
 class Spent:
@@ -227,7 +230,7 @@ class Runtime:
         settings = self.config.settings
         files = self.weights.files_for_use(manifest, skip_checksum=settings.weights.skip_checksum)
         placed, needed = self._place(manifest)
-        engine = self.planning.engine(placed.host)
+        engine = self.planning.engine(manifest, placed.host)
         worker = self._settings(manifest, placed, engine)
         idle_s = manifest.idle_unload_seconds or settings.pool.idle_s
         self._placed[manifest.id] = placed
@@ -238,7 +241,7 @@ class Runtime:
             need=needed,
             idle_s=None if manifest.loads == "eager" else idle_s,
             slots=worker.slots if manifest.role in CHAT_ROLES else _QUEUED,
-            engine=engine.backend if _is_free(manifest) else "",
+            engine=engine.backend if manifest.engine in _LLAMA_CPP else "",
         )
 
     def _place(self, manifest: Manifest) -> tuple["_Placed", Footprint]:
@@ -263,7 +266,7 @@ class Runtime:
             placements, choice = planned.placements, planned.choice
         else:
             choice = _smallest(wish)
-            with self.planning.estimating(wanted, host) as estimate:
+            with self.planning.estimating(wanted) as estimate:
                 placements, _ = estimate(wish, choice, host)
         footprint = next(p.footprint for p in placements if p.device == CPU)
         return _Placed(wish, choice, wanted, host), footprint
@@ -276,7 +279,7 @@ class Runtime:
         held = {CPU: seen.beside_bytes}
         if placed.choice.layers:
             held |= self.planning.held_on_cards(seen.pid)
-        with self.planning.estimating(placed.wanted, placed.host) as estimate:
+        with self.planning.estimating(placed.wanted) as estimate:
             estimate.learn(placed.wish, placed.choice, placed.host, held, is_full=seen.is_full)
 
     def _settings(self, manifest: Manifest, placed: "_Placed", engine: Found) -> WorkerSettings:
@@ -300,8 +303,8 @@ class Runtime:
             gpu_layers=choice.card_layers,
             devices=tuple(device for device, _ in choice.layers),
             tensor_split=tuple(count for _, count in choice.layers),
-            expert_layers_on_cpu=choice.expert_layers_on_cpu,
-            engine_path=engine.path if _is_free(manifest) else "",
+            expert_layers_on_cpu=_first_experts(placed.wish, choice),
+            engine_path=engine.path if manifest.engine in _LLAMA_CPP else "",
             batch_tokens=batch_tokens(placed.wish, choice),
         )
 
@@ -313,11 +316,6 @@ class Runtime:
         return "primary", llm.primary
 
 
-def _is_free(manifest: Manifest) -> bool:
-    """Whether any build of llama.cpp may run it: its manifest names none of its own."""
-    return manifest.engine == "llama_cpp"
-
-
 @dataclass(frozen=True, slots=True)
 class _Placed:
     """How a model was last prepared."""
@@ -326,6 +324,13 @@ class _Placed:
     choice: Choice
     wanted: Wanted
     host: Host
+
+
+def _first_experts(wish: Wish, choice: Choice) -> int:
+    """Layers from the very first on whose experts stay in main memory: engines count so."""
+    if wish.facts is None or not choice.expert_layers_on_cpu:
+        return 0
+    return max(0, wish.facts.layers + 1 - choice.card_layers) + choice.expert_layers_on_cpu
 
 
 def _smallest(wish: Wish) -> Choice:

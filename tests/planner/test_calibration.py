@@ -99,10 +99,10 @@ def store(tmp_path: Path) -> Iterator[Store]:
 
 def test_a_measurement_is_kept_for_its_load_mode_alone(store: Store, smollm2: Path) -> None:
     wish = Wish(id="s", role="primary", facts=read_facts(smollm2))
-    here = {"s": Here(smollm2, "a" * 64)}
+    here = {"s": Here(smollm2, "a" * 64, "b")}
     records = Records(store)
     with Oracle(records, "b") as oracle:
-        estimate = Estimator(records, oracle, here, "b")
+        estimate = Estimator(records, oracle, here)
         before, basis = estimate(wish, CHOICE, HOST)
         assert basis == "oracle"
         asked = estimate.asked(wish, CHOICE, HOST)
@@ -110,13 +110,14 @@ def test_a_measurement_is_kept_for_its_load_mode_alone(store: Store, smollm2: Pa
         said = asked.footprint
         held_bytes = said.kv_bytes + said.compute_bytes + 48 * MIB
         estimate.learn(wish, CHOICE, HOST, {CPU: held_bytes}, is_full=True)
-        again = Estimator(Records(store), oracle, here, "b")
+        again = Estimator(Records(store), oracle, here)
         after, basis = again(wish, CHOICE, HOST)
         assert basis == "calibrated"
         assert after[0].footprint.total_bytes < before[0].footprint.total_bytes
         assert again(wish, replace(CHOICE, load_mode="read"), HOST)[1] == "oracle"
         assert again(wish, replace(CHOICE, kv_type="q8_0"), HOST)[1] == "calibrated"
-        assert Estimator(Records(store), oracle, here, "c")(wish, CHOICE, HOST)[1] == "oracle"
+        other = Estimator(Records(store), oracle, {"s": Here(smollm2, "a" * 64, "another build")})
+        assert other(wish, CHOICE, HOST)[1] == "formula"
     assert records.errors().keys() == {"s"}
 
 
@@ -124,8 +125,8 @@ def test_until_it_was_measured_the_larger_figure_counts(store: Store, smollm2: P
     wish = Wish(id="s", role="primary", facts=read_facts(smollm2))
     records = Records(store)
     with Oracle(records, "b") as oracle:
-        estimate = Estimator(records, oracle, {"s": Here(smollm2, "a" * 64)}, "b")
-        alone = Estimator(records, None, {}, "b")
+        estimate = Estimator(records, oracle, {"s": Here(smollm2, "a" * 64, "b")})
+        alone = Estimator(records, None, {})
         for choice in (CHOICE, replace(CHOICE, slots=4), replace(CHOICE, load_mode="read")):
             asked = estimate.asked(wish, choice, HOST)
             (computed,), basis = alone(wish, choice, HOST)
@@ -139,7 +140,7 @@ def test_a_described_machine_is_not_asked(store: Store, smollm2: Path) -> None:
     wish = Wish(id="s", role="primary", facts=read_facts(smollm2))
     records = Records(store)
     with Oracle(records, "b") as oracle:
-        estimate = Estimator(records, oracle, {"s": Here(smollm2, "a" * 64)}, "b")
+        estimate = Estimator(records, oracle, {"s": Here(smollm2, "a" * 64, "b")})
         assert estimate(wish, CHOICE, replace(HOST, is_described=True))[1] == "formula"
         assert oracle.asked == 0
 
@@ -168,7 +169,7 @@ def test_what_a_card_was_seen_to_hold_corrects_that_card_alone(store: Store, smo
     host = replace(HOST, devices=(*HOST.devices, card))
     wish = Wish(id="s", role="primary", facts=read_facts(smollm2))
     choice = replace(CHOICE, layers=(("gpu0", 31),))
-    estimate = Estimator(Records(store), None, {"s": Here(smollm2, "a" * 64)}, "b")
+    estimate = Estimator(Records(store), None, {"s": Here(smollm2, "a" * 64, "b")})
     before, basis = estimate(wish, choice, host)
     assert basis == "formula"
     seen_bytes = before[1].footprint.total_bytes - 300 * MIB

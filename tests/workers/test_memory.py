@@ -115,7 +115,7 @@ def estimate(smollm2: Path, tmp_path: Path) -> Iterator[Estimator]:
     store = Store(tmp_path / "lumbre.db")
     records = Records(store)
     with Oracle(records, built_in().build) as oracle:
-        yield Estimator(records, oracle, {"s": Here(smollm2, "s")}, built_in().build)
+        yield Estimator(records, oracle, {"s": Here(smollm2, "s", built_in().build)})
     store.close()
 
 

@@ -35,13 +35,13 @@ class WorkerSettings:
     """Prompt cache outside the slots, MiB; the engine's own default is 8 GiB."""
     kv_type: KvType = "f16"
     gpu_layers: int = 0
-    """On cards, counted from the first and with the output as one more; the rest on the CPU."""
+    """On cards: the last so many, the output counted as one more; the rest on the CPU."""
     devices: tuple[str, ...] = ()
     """The cards in use, in the order they are filled: gpu0, gpu1 ..."""
     tensor_split: tuple[int, ...] = ()
     """Layers on each of `devices`."""
     expert_layers_on_cpu: int = 0
-    """The first so many layers keep their experts in main memory."""
+    """The first so many of all layers keep their experts in main memory."""
     engine_path: str = ""
     """An engine that was installed: the folder of its package, or the program. Empty: the one
     that comes with lumbre, or the program of the engine's name on PATH."""

@@ -25,21 +25,21 @@ class Here:
 
     path: Path
     sha256: str
+    build: str
+    """Of the engine that runs it."""
 
 
 class Estimator:
-    """Figures for one machine and engine build; an `Estimate`.
+    """Figures for one machine; an `Estimate`.
 
-    Without an oracle the formula stands in its place: for builds that cannot be asked.
+    Where the oracle knows another build than the one that runs a model, or there is none,
+    the formula stands in its place.
     """
 
-    def __init__(
-        self, records: Records, oracle: Oracle | None, here: Mapping[str, Here], build: str
-    ) -> None:
+    def __init__(self, records: Records, oracle: Oracle | None, here: Mapping[str, Here]) -> None:
         self._records = records
         self._oracle = oracle
         self._here = here
-        self._build = build
         self._buffers: dict[tuple[str, Shape], Buffers | None] = {}
         self._calibrations: dict[str, Calibration | None] = {}
 
@@ -78,7 +78,8 @@ class Estimator:
         )
         key = (wish.id, shape)
         if key not in self._buffers:
-            found = self._oracle.buffers(here.path, shape) if self._oracle else None
+            can_say = self._oracle is not None and self._oracle.build == here.build
+            found = self._oracle.buffers(here.path, shape) if self._oracle and can_say else None
             self._buffers[key] = found
         buffers = self._buffers[key]
         if buffers is None:
@@ -131,8 +132,8 @@ class Estimator:
         return self._calibrations[key]
 
     def _key(self, wish: Wish, choice: Choice, device: str) -> str:
-        sha256 = self._here[wish.id].sha256
-        return calibration.worker_key(sha256, wish, choice, build=self._build, device=device)
+        here = self._here[wish.id]
+        return calibration.worker_key(here.sha256, wish, choice, build=here.build, device=device)
 
 
 def _total_bytes(placement: Placement) -> int:

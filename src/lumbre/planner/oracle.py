@@ -48,7 +48,7 @@ class Oracle:
 
     def __init__(self, records: Records, build: str) -> None:
         self._records = records
-        self._build = build
+        self.build = build
         self._child: subprocess.Popen[str] | None = None
         self._is_usable = True
         self.asked = 0
@@ -73,11 +73,11 @@ class Oracle:
             return None
         text = f"{shape.context_tokens}/{shape.slots}/{shape.batch_tokens}/{shape.kv_type}"
         text += "/embeds" if shape.embeds else ""
-        known = self._records.dry_run(file, self._build, text)
+        known = self._records.dry_run(file, self.build, text)
         if known is None:
             known = self._ask(path, shape)
             if self._is_usable:
-                self._records.keep_dry_run(file, self._build, text, known or {})
+                self._records.keep_dry_run(file, self.build, text, known or {})
         devices = known.get("devices") if known else None
         if not devices:
             return None

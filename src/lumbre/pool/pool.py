@@ -20,6 +20,7 @@ from lumbre.core.backend import Engine
 from lumbre.core.errors import DoesNotFit, LumbreError, Stopping, WorkerFailed
 from lumbre.core.machine import Memory
 from lumbre.core.model import RESIDENT_ROLES
+from lumbre.hardware.usage import family
 from lumbre.pool.lease import Counters, Lease, Measured, Prepared, View
 from lumbre.pool.policy import decide
 from lumbre.pool.state import (
@@ -205,8 +206,8 @@ class Pool:
         return sum(worker.private_bytes() for worker in list(self._workers.values()))
 
     def pids(self) -> list[int]:
-        """Every process of ours that is there now."""
-        return [worker.pid for worker in list(self._workers.values())]
+        """Every process of ours that is there now, those that workers started included."""
+        return [pid for worker in list(self._workers.values()) for pid in family(worker.pid)]
 
     @property
     def waiting(self) -> int:

@@ -36,7 +36,7 @@ def command(session: Session, machine: str | None, described: str | None, in_jso
         held = {} if host.is_described else plan_asked.held_by(session, planning)
         plan = planning.plan(wanted, host, held)
         known = _candidates(planning, wanted, host)
-        with planning.estimating(wanted, host) as estimate:
+        with planning.estimating(wanted) as estimate:
             found = advise(plan, wanted.wishes, known, host, estimate)
     if in_json:
         print(as_json({"advice": [_told(advice, session) for advice in found]}))
