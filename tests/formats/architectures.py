@@ -16,7 +16,7 @@ EXPERTS_NEEDED = frozenset({
     "grok", "dbrx", "phimoe", "smallthinker", "gpt-oss", "lfm2moe", "cohere2moe", "exaone-moe",
     "mimo2", "step35", "hy_v3", "hy_v4", "kimi-linear", "kimi-k3", "llama4", "dots3note",
     "mistral4", "laguna", "nemotron_h_moe", "rnd1", "nomic-bert-moe", "spark2_5", "mellum",
-    "minimax-01", "muse-glimmer", "k2-horizon",
+    "minimax-01", "muse-glimmer", "k2-horizon", "glm5-next",
 })  # fmt: skip
 LATENT = frozenset({
     "deepseek2", "deepseek32", "glm-dsa", "dots3note", "kimi-linear", "bailingmoe3", "kimi-k3",
