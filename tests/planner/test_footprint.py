@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lumbre.core.backend import LoadMode
 from lumbre.core.machine import CPU, Device, Host
-from lumbre.core.model import Facts, Tensor
+from lumbre.core.model import Facts, LayerCache, Tensor
 from lumbre.core.plan import Choice
 from lumbre.planner.footprint import copied_bytes, formula, layers_by_device, weights_by_device
 from lumbre.planner.wish import Wish
@@ -177,3 +177,12 @@ def test_a_card_takes_its_own_toll_before_the_first_tensor() -> None:
 def test_a_worker_without_a_formula_holds_what_it_is_said_to() -> None:
     wish = Wish(id="encoder", role="embedding", facts=None, fixed_bytes=170 * MIB)
     assert total(Choice(context_tokens=0), wish) == 170 * MIB
+
+
+def test_an_encoder_keeps_no_worth_of_every_word() -> None:
+    """What keeps nothing of a talk has no output of words, though it has a norm before one."""
+    encoder = replace(QWEN, caches=(LayerCache(key_width=0, value_width=0),) * LAYERS)
+    embeds = replace(WISH, embeds=True, role="embedding")
+    choice = Choice(context_tokens=2048)
+    talker, reader = total(choice, embeds), total(choice, replace(embeds, facts=encoder))
+    assert talker - reader > 2 * 4 * 2000 * QWEN.vocabulary

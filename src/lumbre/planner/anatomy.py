@@ -36,7 +36,7 @@ class Anatomy:
     """Numbers in the widest row a token becomes: of experts, all that one token visits."""
     caches: tuple[LayerCache, ...]
     chats: bool
-    """It says words, also where it is run to embed."""
+    """It says words, also where it is run to embed; what keeps nothing of a talk does not."""
 
     def repacked(self, architecture: str) -> tuple[int, int]:
         """(table, all else) that the CPU backend of this processor rewrites for speed."""
@@ -82,6 +82,7 @@ def _anatomy(facts: Facts) -> Anatomy:
             output += tensor.size_bytes
     names = {tensor.name for tensor in facts.tensors}
     is_tied = _OUTPUT not in names
+    caches = _caches(facts)
     return Anatomy(
         dense_bytes=tuple(dense),
         expert_bytes=tuple(experts),
@@ -91,8 +92,8 @@ def _anatomy(facts: Facts) -> Anatomy:
         repacked_bytes=_repacked(facts.tensors, _REPACKED, is_tied=is_tied),
         repacked_on_arm_bytes=_repacked(facts.tensors, _REPACKED_ON_ARM, is_tied=is_tied),
         widest=_widest(facts),
-        caches=_caches(facts),
-        chats="output_norm.weight" in names,
+        caches=caches,
+        chats="output_norm.weight" in names and any(c.key_width or c.state_bytes for c in caches),
     )
 
 
