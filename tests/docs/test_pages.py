@@ -152,11 +152,11 @@ def test_the_glossary_is_in_order_and_says_each_word_once() -> None:
 def test_the_drawing_is_the_layers() -> None:
     page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     drawing = page.split("```")[1].strip().splitlines()
-    assert [line[:32].split() for line in drawing] == LAYERS
-    assert all(line[32:].strip() for line in drawing)
+    assert [line[:42].split() for line in drawing] == LAYERS
+    assert all(line[42:].strip() for line in drawing)
 
 
-@pytest.mark.parametrize(("page", "most"), [("ARCHITECTURE.md", 80), ("README.md", 150)])
+@pytest.mark.parametrize(("page", "most"), [("ARCHITECTURE.md", 80), ("README.md", 190)])
 def test_a_page_for_everybody_is_short(page: str, most: int) -> None:
     assert len((ROOT / page).read_text(encoding="utf-8").splitlines()) <= most
 

@@ -1,6 +1,6 @@
 """Ask the engine how many bytes a model would take, without reading its weights.
 
-A program that lives for a moment: orders come as JSON lines on standard input, each answer
+The dry run is a program that lives for a moment: orders come as JSON lines on standard input, each answer
 goes back as one line. llama.cpp's own planner does the work (`common_get_device_memory_data`
 of common/fit.cpp, which loads with `no_alloc`); the wheel does not wrap it, so it is called
 through ctypes. Whoever asks keeps this apart from everything else: a header the engine
