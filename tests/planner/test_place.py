@@ -14,7 +14,7 @@ from lumbre.core.plan import Basis, Choice, Placement, Plan, Planned
 from lumbre.planner.arrange import Arranger
 from lumbre.planner.footprint import formula
 from lumbre.planner.options import Kitchen
-from lumbre.planner.place import Seated, place, rights, seat
+from lumbre.planner.place import Seated, expected_s, place, rights, seat
 from lumbre.planner.speed import Pace
 from lumbre.planner.wish import Wish
 from lumbre.words import LANGUAGES, say
@@ -354,6 +354,24 @@ def test_a_dozen_models_on_two_cards_leave_nothing_out() -> None:
     assert taken(plan, asked) == {total.device: total.used_bytes for total in plan.totals}
     assert all(total.used_bytes <= total.limit_bytes for total in plan.totals)
     assert plan.totals[1].used_bytes > 0.9 * plan.totals[1].limit_bytes
+
+
+def test_of_many_models_too_more_memory_makes_nobody_wait_longer() -> None:
+    """Many are not weighed in every way there is: a twentieth is allowed for that."""
+    asked = [
+        wish(f"m{n}", "lightweight", facts(32, layer_mib=20 + 25 * n), requests_per_hour=1 + n)
+        for n in range(7)
+    ]
+    machine = host(FAST, SLOW)
+    before: float | None = None
+    for percent in range(60, 160, 12):
+        size = {CPU: 14 * GIB, "gpu0": 4 * GIB, "gpu1": 2 * GIB}
+        limits = {name: full * percent // 100 for name, full in size.items()}
+        plan = place(asked, machine, limits, estimate)
+        assert plan.fits
+        waits_s = expected_s(plan, asked)
+        assert before is None or waits_s <= 1.05 * before
+        before = waits_s
 
 
 def _seated(wishes: Sequence[Wish], machine: Host, limits: dict[str, int]) -> Seated:

@@ -101,6 +101,7 @@ class Arranger:
         is_crowded = self.kitchen.models > FEW
         for lending in (False, True) if lends else (False,):
             found: Arrangement | None = None
+            ways: list[Arrangement] = []
             tried = [frozenset[int](), *_sets(seats, menus, lends=lending)]
             costs = [_menus_cost(seats, menus, turns) for turns in tried]
             bounds = [sum(min(menu) for menu in some) for some in costs]
@@ -109,23 +110,25 @@ class Arranger:
                 if bounds[number] >= below:
                     break
                 effort: Effort = "quick" if is_crowded else "exact"
-                begin = found.options if found and found.turns <= tried[number] else ()
+                nearby = [way for way in ways if way.turns <= tried[number]]
+                begin = min(nearby, key=lambda way: way.cost).options if nearby else ()
                 better = self._best(menus, costs[number], tried[number], below, effort, begin)
-                found = better or found
-                if found and any_will_do:
-                    return found
-            if found and is_crowded:
-                chosen = costs[tried.index(found.turns)]
-                better = self._best(menus, chosen, found.turns, inf, "thorough", found.options)
-                return self._refined(seats, menus, better or found)
+                if better is None:
+                    continue
+                if any_will_do:
+                    return better
+                ways.append(better)
+                found = better if better.cost < below else found
             if found:
-                return found
+                return self._refined(seats, menus, found) if is_crowded else found
         return None
 
     def _refined(
         self, seats: Sequence[Seat], menus: Sequence[Menu], found: Arrangement
     ) -> Arrangement:
         """Bettered by single layers, among the menus and what is near to the choice made."""
+        costs = _menus_cost(seats, menus, found.turns)
+        found = self._best(menus, costs, found.turns, inf, "thorough", found.options) or found
         for _ in range(_REFINEMENTS):
             wider = [
                 self._wider(seat, menu, option)

@@ -14,7 +14,7 @@ from typing import Literal
 from lumbre.planner.option import Room, fits
 from lumbre.planner.prices import Item, price, prices, shares
 
-_STEPS_TO_BETTER = 500
+_STEPS_TO_BETTER = 3000
 Effort = Literal["exact", "thorough", "quick"]
 """exact: the cheapest there is, but for the rarest tangle. thorough, quick: near it, and soon."""
 _STEPS: dict[Effort, int] = {"exact": 30_000, "thorough": 1000, "quick": 300}
@@ -42,7 +42,8 @@ def cheapest(
     """The cheapest pick from every menu whose sizes fit together; None where none does.
 
     Menus in `turns` share one slot: of each device it takes the largest of their picks.
-    None too where nothing costs less than `below`. `start`: a pick that fits, to be bettered.
+    None too where it is plain that nothing costs less than `below`. `start`: a pick that
+    fits, to be bettered.
     """
     if not all(menus):
         return None
@@ -129,7 +130,7 @@ class _Search:
             is_best = self._all_through(_STEPS["exact"])
             if self._picks and not is_best:
                 self._better(3)
-        if not self._picks or self._best >= self._below:
+        if not self._picks:
             return None
         picks = tuple(self._picks[number] for number in range(len(self._menus)))
         return Found(self._best, picks, is_best)
