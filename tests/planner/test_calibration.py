@@ -13,7 +13,7 @@ from lumbre.core.plan import Choice, Footprint, Placement
 from lumbre.formats.gguf import read_facts
 from lumbre.planner import calibration
 from lumbre.planner.estimate import Estimator, Here
-from lumbre.planner.footprint import slots_bytes
+from lumbre.planner.footprint import kept_bytes
 from lumbre.planner.oracle import Oracle
 from lumbre.planner.records import Calibration, Records
 from lumbre.planner.wish import Wish
@@ -52,7 +52,7 @@ def test_the_next_plan_covers_what_was_seen(
     constant_mib: int, is_full: bool, load_mode: str, slots: int, same_slots: bool
 ) -> None:
     choice = replace(CHOICE, load_mode=load_mode, slots=slots)  # type: ignore[arg-type]
-    held = (constant_mib + 65) * MIB + slots_bytes(QWEN, slots)
+    held = (constant_mib + 65) * MIB + kept_bytes(WISH, choice)
     held += QWEN.file_bytes - (QWEN.file_bytes if load_mode == "mmap" else 0)
     found = calibration.learned(
         None, WISH, choice, BUFFERS, planned_bytes=0, beside_bytes=held, is_full=is_full
@@ -60,7 +60,7 @@ def test_the_next_plan_covers_what_was_seen(
     assert found is not None
     again = choice if same_slots else replace(choice, slots=slots + 1)
     overhead = calibration.overhead_bytes(found, WISH, again, BUFFERS)
-    assert overhead >= constant_mib * MIB + slots_bytes(QWEN, again.slots)
+    assert overhead >= constant_mib * MIB + kept_bytes(WISH, again)
 
 
 def test_a_process_that_was_not_seen_whole_teaches_nothing() -> None:

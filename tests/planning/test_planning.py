@@ -169,6 +169,7 @@ def test_a_model_is_loaded_as_planned_and_the_plan_learns_from_it(config: Config
 
     async def story(runtime: Runtime) -> None:
         await say(runtime)
+        await runtime.pool.measure("small", is_full=False)
         (view,) = await runtime.views()
         assert view.held_bytes <= view.need_bytes
         (first,) = calibrations(runtime.planning)

@@ -44,7 +44,8 @@ def test_a_model_in_main_memory() -> None:
         *("--ctx-size", "4096", "--parallel", "1", "--batch-size", "64", "--ubatch-size", "64"),
         *("--threads", "2", "--threads-batch", "4"),
         *("--cache-type-k", "f16", "--cache-type-v", "f16", "--jinja", "--kv-unified"),
-        *("--cache-ram", "0", *QUIET, "--no-cache-idle-slots", "--load-mode", "mmap"),
+        *("--cache-ram", "0", "--ctx-checkpoints", "2", *QUIET),
+        *("--no-cache-idle-slots", "--load-mode", "mmap"),
         *("--device", "none", "--n-gpu-layers", "0"),
     ]
 
@@ -60,7 +61,7 @@ def test_a_model_on_two_cards_with_experts_in_main_memory() -> None:
         *("--ctx-size", "4096", "--parallel", "4", "--batch-size", "512", "--ubatch-size", "512"),
         *("--threads", "1", "--threads-batch", "1"),
         *("--cache-type-k", "q8_0", "--cache-type-v", "q8_0", "--jinja", "--kv-unified"),
-        *("--cache-ram", "256", *QUIET, "--load-mode", "none", "--no-repack"),
+        *("--cache-ram", "256", "--ctx-checkpoints", "2", *QUIET, "--load-mode", "none", "--no-repack"),
         *("--device", "CUDA0,CUDA1", "--n-gpu-layers", "33", "--split-mode", "layer"),
         *("--main-gpu", "0", "--tensor-split", "20,13", "--n-cpu-moe", "7"),
     ]

@@ -9,7 +9,7 @@ from typing import Any
 from lumbre.backends import cards
 from lumbre.backends.served import Served
 from lumbre.backends.wire import Wire
-from lumbre.core.backend import Engine, Launch, WorkerSettings
+from lumbre.core.backend import CONTEXT_CHECKPOINTS, Engine, Launch, WorkerSettings
 from lumbre.core.errors import EngineRefused, WorkerFailed
 from lumbre.core.generation import ChatRequest, Delta, Finish, PromptProgress, Usage
 from lumbre.core.messages import Message
@@ -72,6 +72,7 @@ def orders(
         "load_mode": settings.load_mode,
         "extra_buffers": settings.extra_buffers,
         "cache_ram_mib": settings.cache_ram_mib,
+        "checkpoints": CONTEXT_CHECKPOINTS,
         "kv_type": settings.kv_type,
         "devices": list(settings.devices),
         "gpu_layers": settings.gpu_layers,

@@ -16,6 +16,9 @@ from lumbre.core.model import Manifest
 
 LoadMode = Literal["mmap", "read"]
 KvType = Literal["f16", "q8_0"]
+CONTEXT_CHECKPOINTS = 2
+"""How often an engine keeps what it cannot work back to (sliding windows, recurrent states), for
+each slot: to go on from there when a prompt differs later. Its own default is 32, unplanned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

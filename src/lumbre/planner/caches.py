@@ -6,7 +6,7 @@ layer there is.
 
 from collections.abc import Sequence
 
-from lumbre.core.backend import KvType
+from lumbre.core.backend import CONTEXT_CHECKPOINTS, KvType
 from lumbre.core.model import LayerCache
 
 STEP_TOKENS = 256
@@ -58,6 +58,21 @@ def layer_cache_bytes(
         + cache.state_bytes * slots
         for cache in caches
     )
+
+
+def checkpoint_bytes(
+    caches: Sequence[LayerCache], *, context_tokens: int, slots: int, kv_type: KvType
+) -> int:
+    """Bytes an engine keeps in main memory to go on from an earlier place in a talk.
+
+    Only of layers that cannot be worked back: a window's worth of each, or a state.
+    Source: llama.cpp tools/server, n_ctx_checkpoints: the partial state of one sequence.
+    """
+    one = [cache for cache in caches if cache.window_tokens or cache.state_bytes]
+    sizes = layer_cache_bytes(
+        one, context_tokens=context_tokens, slots=1, batch_tokens=1, kv_type=kv_type
+    )
+    return CONTEXT_CHECKPOINTS * slots * sum(sizes)
 
 
 def padded_tokens(tokens: int) -> int:

@@ -7,7 +7,7 @@ machines and engine builds, so it is what a measurement corrects.
 
 from lumbre.core.machine import CPU
 from lumbre.core.plan import Choice, Placement
-from lumbre.planner.footprint import slots_bytes
+from lumbre.planner.footprint import kept_bytes
 from lumbre.planner.records import Calibration
 from lumbre.planner.wish import Wish
 
@@ -68,12 +68,12 @@ def overhead_bytes(known: Calibration, wish: Wish, choice: Choice, buffers: Plac
 
 
 def _varying_bytes(wish: Wish, choice: Choice, device: str) -> int:
-    """What is not the same for all workers of a key: slots, prompt cache, files beside."""
+    """What is not the same for all workers of a key: slots, caches, files beside."""
     first = choice.layers[0][0] if choice.layers else CPU
     beside_bytes = wish.beside_bytes if device == first else 0
     if device != CPU or wish.facts is None:
         return beside_bytes
-    return slots_bytes(wish.facts, choice.slots) + wish.cache_ram_mib * 2**20 + beside_bytes
+    return kept_bytes(wish, choice) + beside_bytes
 
 
 def _mapped_bytes(wish: Wish, choice: Choice, buffers: Placement) -> int:

@@ -9,7 +9,7 @@ from lumbre.core.machine import CPU, Host
 from lumbre.core.model import Facts
 from lumbre.core.plan import Choice, Footprint, Placement
 from lumbre.planner.anatomy import anatomy_of
-from lumbre.planner.caches import layer_cache_bytes, padded_tokens
+from lumbre.planner.caches import checkpoint_bytes, layer_cache_bytes, padded_tokens
 from lumbre.planner.wish import Wish
 
 MIB = 2**20
@@ -69,16 +69,24 @@ def formula(wish: Wish, choice: Choice, host: Host) -> tuple[Placement, ...]:
 
 
 def overhead_bytes(wish: Wish, choice: Choice) -> int:
-    """Of the process itself: code, vocabulary, what each slot samples from, the prompt cache."""
+    """Of the process itself: code, vocabulary, what its slots and its settings keep."""
     vocabulary = wish.facts.vocabulary if wish.facts else 0
-    per_word = _BYTES_PER_WORD + _SLOT_BYTES_PER_WORD * choice.slots
     process_bytes = _PROCESS_BYTES + (_BESIDE_CARDS_BYTES if choice.layers else 0)
-    return process_bytes + per_word * vocabulary + wish.cache_ram_mib * MIB
+    return process_bytes + _BYTES_PER_WORD * vocabulary + kept_bytes(wish, choice)
 
 
-def slots_bytes(facts: Facts, slots: int) -> int:
-    """What slots take beside the cache that all of them share."""
-    return _SLOT_BYTES_PER_WORD * facts.vocabulary * slots
+def kept_bytes(wish: Wish, choice: Choice) -> int:
+    """What goes with slots and settings: each slot's own, checkpoints, the prompt cache."""
+    if wish.facts is None:
+        return 0
+    checkpoints = checkpoint_bytes(
+        anatomy_of(wish.facts).caches,
+        context_tokens=choice.context_tokens or wish.facts.context_length,
+        slots=choice.slots,
+        kv_type=choice.kv_type,
+    )
+    own = _SLOT_BYTES_PER_WORD * wish.facts.vocabulary * choice.slots
+    return own + checkpoints + wish.cache_ram_mib * MIB
 
 
 def batch_tokens(wish: Wish, choice: Choice) -> int:

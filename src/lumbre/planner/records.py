@@ -10,13 +10,14 @@ from typing import Any
 from lumbre.core.errors import StoreBusy
 from lumbre.core.model import Facts, LayerCache, Tensor
 from lumbre.store import Schema, Store
+from lumbre.version import VERSION
 
 SCHEMA = Schema(
     "planner",
     (
         """
         CREATE TABLE headers (
-            file TEXT PRIMARY KEY, reader INTEGER NOT NULL, facts TEXT NOT NULL
+            file TEXT PRIMARY KEY, reader TEXT NOT NULL, facts TEXT NOT NULL
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE dry_runs (
             file TEXT NOT NULL, build TEXT NOT NULL, shape TEXT NOT NULL, answer TEXT NOT NULL,
@@ -35,8 +36,8 @@ SCHEMA = Schema(
 )
 _LEAST_OPEN_S = 10 * 3600.0
 """A household that was open for less has not shown how it is used."""
-READER = 1
-"""Raised when headers are read differently: what was remembered is then read anew."""
+_READER = f"{VERSION}/1"
+"""Another where headers are read differently: what was remembered is then read anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,13 @@ class Records:
     def facts(self, path: Path) -> Facts | None:
         """Of a file that has not changed since; its chat template is left out."""
         row = self._one("SELECT facts, reader FROM headers WHERE file = ?", file_key(path))
-        return _facts(json.loads(row[0])) if row and row[1] == READER else None
+        return _facts(json.loads(row[0])) if row and row[1] == _READER else None
 
     def keep_facts(self, path: Path, facts: Facts) -> None:
         text = json.dumps(asdict(replace(facts, chat_template=None)), separators=(",", ":"))
-        self._write("INSERT OR REPLACE INTO headers VALUES (?, ?, ?)", file_key(path), READER, text)
+        self._write(
+            "INSERT OR REPLACE INTO headers VALUES (?, ?, ?)", file_key(path), _READER, text
+        )
 
     def dry_run(self, file: str, build: str, shape: str) -> Any | None:
         """The engine's answer to the same question."""

@@ -9,7 +9,7 @@ from lumbre.words import Language, Sentence, say
 Why = Literal[
     "unknown_scheme", "bad_uri", "no_source", "elsewhere",
     "no_connection", "status", "busy", "stalled", "cut", "redirected", "not_https", "encoded",
-    "wrong_size", "wrong_bytes", "other_bytes", "not_a_file", "unreadable",
+    "wrong_size", "wrong_bytes", "other_bytes", "changed_while_read", "not_a_file", "unreadable",
     "gated", "token_refused", "no_repository", "no_revision", "not_there", "garbled",
     "no_sum", "no_weights", "no_model", "no_layer",
     "pip", "pip_offline", "pip_silent", "not_a_wheel", "members", "swollen",

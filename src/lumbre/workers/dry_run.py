@@ -1,10 +1,10 @@
 """Ask the engine how many bytes a model would take, without reading its weights.
 
-The dry run is a program that lives for a moment: orders come as JSON lines on standard input, each answer
-goes back as one line. llama.cpp's own planner does the work (`common_get_device_memory_data`
-of common/fit.cpp, which loads with `no_alloc`); the wheel does not wrap it, so it is called
-through ctypes. Whoever asks keeps this apart from everything else: a header the engine
-stumbles over ends the process, not the asker.
+The dry run is a program that lives for a moment: orders come as JSON lines on standard input,
+each answer goes back as one line. llama.cpp's own planner does the work (common/fit.cpp,
+`common_get_device_memory_data`, which loads with `no_alloc`); the wheel does not wrap it, so it
+is called through ctypes. Whoever asks keeps this apart from everything else: a header the
+engine stumbles over ends the process, not the asker.
 
 Source of the two layouts: include/llama.h of llama.cpp b11549, as compiled into xllamacpp
 2026.10.11549. `_assert_layout` compares the defaults the library fills in with those of that

@@ -14,7 +14,8 @@ from lumbre.workers.libraries import load_beside
 ORDERS: dict[str, Any] = {
     "path": "m.gguf", "projector": "p.gguf", "key": "k", "adapters": [], "embedding": True,
     "context_tokens": 256, "slots": 2, "batch_tokens": 64, "prompt_threads": 1,
-    "generation_threads": 1, "cache_ram_mib": 0, "load_mode": "read", "extra_buffers": False,
+    "generation_threads": 1, "cache_ram_mib": 0, "checkpoints": 0, "load_mode": "read",
+    "extra_buffers": False,
     "kv_type": "q8_0", "devices": ["gpu0"], "gpu_layers": 1, "tensor_split": [1],
     "expert_layers_on_cpu": 1,
 }  # fmt: skip

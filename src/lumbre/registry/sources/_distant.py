@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 from lumbre.registry.reason import failed
 from lumbre.registry.sources import Patience
-from lumbre.registry.sources._web import Ask, Cut, answered, asking, refusal, span
+from lumbre.registry.sources._web import Ask, Cut, answered, asking, refusal, span, tag_of
 
 _MOST_SKIPPED_BYTES = 64 << 20
 """What is read in vain where a server only hands out files from their beginning."""
@@ -24,6 +24,8 @@ class Distant:
         self._source = source
         self._ask = ask
         self._patience = patience
+        self._tag: str | None = None
+        """Names the bytes of the first answer, where the server names them."""
 
     def read(self, at_bytes: int, count_bytes: int, /) -> bytes:
         """So many bytes from there on; fewer only at the end of the file."""
@@ -51,6 +53,11 @@ class Distant:
             if total_bytes not in (None, self.size_bytes):
                 found, expected = total_bytes, self.size_bytes
                 raise failed(source, "wrong_size", found=found, expected=expected)
+            tag = tag_of(response.headers)
+            if self._tag is None:
+                self._tag = tag
+            elif tag != self._tag:
+                raise failed(source, "changed_while_read")
             skipped_bytes = at_bytes - start_bytes
             if start_bytes < 0 or not 0 <= skipped_bytes <= _MOST_SKIPPED_BYTES:
                 raise failed(source, "status", status=HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
