@@ -61,7 +61,8 @@ def test_a_model_on_two_cards_with_experts_in_main_memory() -> None:
         *("--ctx-size", "4096", "--parallel", "4", "--batch-size", "512", "--ubatch-size", "512"),
         *("--threads", "1", "--threads-batch", "1"),
         *("--cache-type-k", "q8_0", "--cache-type-v", "q8_0", "--jinja", "--kv-unified"),
-        *("--cache-ram", "256", "--ctx-checkpoints", "2", *QUIET, "--load-mode", "none", "--no-repack"),
+        *("--cache-ram", "256", "--ctx-checkpoints", "2", *QUIET),
+        *("--load-mode", "none", "--no-repack"),
         *("--device", "CUDA0,CUDA1", "--n-gpu-layers", "33", "--split-mode", "layer"),
         *("--main-gpu", "0", "--tensor-split", "20,13", "--n-cpu-moe", "7"),
     ]

@@ -73,4 +73,3 @@ class Host:
     def device(self, device_id: str) -> Device:
         """The device of this id, which has to be there."""
         return next(device for device in self.devices if device.id == device_id)
-
