@@ -217,3 +217,18 @@ def test_weights_that_vanish_between_plan_and_load_are_said_to_be_missing(config
 
     with running(config, machine) as runtime:
         asyncio.run(story(runtime))
+
+
+def test_short_memory_is_met_with_a_cheaper_way_to_load(config: Config, qwen: Path) -> None:
+    """Mapped, this model's rewritten matrices stand beside the file; read, they stand alone."""
+    manifest = Manifest(
+        id="qwen", family="qwen2", role="primary", format="gguf", capabilities=("chat",),
+        revision="1", path=str(qwen), quant="Q4_K_M", checksum_sha256="a" * 64,
+        context_length=32768,
+    )  # fmt: skip
+    save_manifest(manifest, config.folders.registry / "qwen.yaml")
+    (roomy,) = plan(config, machine(8 * GIB)).models
+    (tight,) = plan(config, machine(GIB * 2)).models
+    assert (roomy.choice.load_mode, tight.choice.load_mode) == ("mmap", "read")
+    assert roomy.total_bytes - tight.total_bytes > 500 * MIB
+    assert (tight.choice.context_tokens, tight.choice.kv_type) == (4096, "f16")
