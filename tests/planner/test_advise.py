@@ -103,6 +103,14 @@ def test_nothing_known_or_nothing_planned_is_no_advice() -> None:
     assert advise(empty, [], KNOWN, host(), estimate) == ()
 
 
+def test_models_too_large_for_the_machine_do_not_hide_the_one_that_fits() -> None:
+    many = [candidate(f"large{n}", 2500 + 50 * n) for n in range(20)]
+    machine, limits = host(FAST), {CPU: 40 * GIB, "gpu0": 16 * GIB}
+    plan = place([wish("toy", 200)], machine, limits, estimate)
+    found = advise(plan, [wish("toy", 200)], [*many, *KNOWN], machine, estimate)
+    assert [one.candidate and one.candidate.wish.id for one in found] == ["middle"]
+
+
 def test_a_model_rounded_too_far_is_no_advice() -> None:
     rough = replace(KNOWN[2], wish=replace(KNOWN[2].wish, facts=facts(8, quant="Q2_K")))
     machine, limits = host(FAST), {CPU: 8 * GIB, "gpu0": 16 * GIB}
