@@ -285,7 +285,7 @@ def this_machine_of(config: Config) -> Host:
 def planning_for(config: Config) -> Iterator[Planning]:
     """A planning for a home; one that is not there yet is not made by looking."""
     with tempfile.TemporaryDirectory() as folder:
-        there = config.folders.database.exists()
+        there = config.folders.home.is_dir()
         store = Store(config.folders.database if there else Path(folder) / "lumbre.db")
         try:
             yield Planning(config, Records(store), Weights(config.folders.weights, store))
