@@ -279,7 +279,7 @@ def test_experts_stay_in_main_memory_before_whole_layers_do() -> None:
     asked = wish("m", shape=facts(6, experts=8))
     plan = place([asked], host(FAST), {CPU: 2 * GIB, "gpu0": 400 * MIB}, estimate)
     choice = planned(plan, "m").choice
-    assert choice.layers == (("gpu0", 7),)
+    assert choice.card_layers >= 6
     assert 0 < choice.expert_layers_on_cpu < 6
     assert any("experts" in str(note) for note in planned(plan, "m").notes)
 

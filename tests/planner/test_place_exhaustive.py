@@ -11,7 +11,7 @@ from tests.planner.toys import Exhaustive, estimate, households, limits_of, mach
 
 @given(st.data(), machines, households())
 @settings(
-    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 def test_it_is_within_a_twentieth_of_the_best_there_is(
     data: st.DataObject, machine: Host, wishes: tuple[Wish, ...]

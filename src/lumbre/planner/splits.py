@@ -14,6 +14,8 @@ _SPLITS = {1: (82, 82), 2: (40, 8), 3: (12, 5)}
 """By number of cards: in how many steps a model's layers are shared out among them, for few
 models and for many. One card is always filled by layer."""
 _SPLITS_WITH_EXPERTS = 8
+_SMALL = 12
+"""Layers of a model of which every way is made."""
 _NEAR = 4
 """Layers that a choice is afterwards moved by, where not every layer was weighed."""
 
@@ -59,6 +61,7 @@ class Splits:
         facts = self._wish.facts
         if facts and facts.experts:
             yield from self._without_experts(base, facts.layers)
+            yield from self._partly_without_experts(base, facts.layers)
 
     def near(self, choice: Choice) -> Iterator[Option]:
         """What differs from it by a few layers on each card."""
@@ -115,8 +118,7 @@ class Splits:
                     yield from self._spread(option.choice, left - count, rest)
 
     def _without_experts(self, base: Choice, layers: int) -> Iterator[Option]:
-        """All layers on cards, the experts of the first ones in main memory; and fewer layers,
-        with no expert."""
+        """All layers on cards, the experts of the first ones in main memory."""
         step = -(-self._whole // _SPLITS_WITH_EXPERTS) if len(self._cards) > 1 else 1
         fewer = step if self._is_crowded else 1
         for split in _full_splits(self._whole, [card for _, card in self._cards], step):
@@ -129,10 +131,23 @@ class Splits:
                     continue
                 if any(option.sizes[place] > self._room[place] for place, _ in self._cards):
                     break
-        for _, card in self._cards:
-            for count in range(2, self._whole):
-                option = self._option(base, ((card, count),), count - 1)
-                if option and fits(option.sizes, self._room):
+
+    def _partly_without_experts(self, base: Choice, layers: int) -> Iterator[Option]:
+        """Fewer layers on cards, the first of them without their experts."""
+        is_small = self._whole <= _SMALL or (len(self._cards) == 1 and not self._is_crowded)
+        step = 1 if is_small else -(-self._whole // _SPLITS_WITH_EXPERTS)
+        for counts in product(range(0, self._whole, step), repeat=len(self._cards)):
+            if not 0 < sum(counts) < self._whole:
+                continue
+            cards = zip(self._cards, counts, strict=True)
+            split = tuple((card, count) for (_, card), count in cards if count)
+            for experts in range(min(layers, sum(counts)), 0, -step):
+                option = self._option(base, split, experts)
+                if option is None or any(
+                    option.sizes[place] > self._room[place] for place, _ in self._cards
+                ):
+                    break
+                if fits(option.sizes, self._room):
                     yield option
 
 
