@@ -233,3 +233,16 @@ def test_short_memory_is_met_with_a_cheaper_way_to_load(config: Config, qwen: Pa
     assert (roomy.choice.load_mode, tight.choice.load_mode) == ("mmap", "read")
     assert roomy.total_bytes - tight.total_bytes > 500 * MIB
     assert (tight.choice.context_tokens, tight.choice.kv_type) == (4096, "f16")
+
+
+def test_a_primary_that_can_only_take_turns_does_not_stay_loaded(
+    config: Config, small: Manifest
+) -> None:
+    """It is planned all the same, and said: the exit status is 3."""
+    other = replace(small, id="other", role="secondary")
+    save_manifest(other, config.folders.registry / "other.yaml")
+    made = plan(config, machine((632 + 300) * MIB))
+    assert {model.id for model in made.models} == {"small", "other"}
+    assert all(model.slot for model in made.models)
+    assert made.not_resident == ("small",)
+    assert plan(config, machine((632 + 600) * MIB)).residents_fit

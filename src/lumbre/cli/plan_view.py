@@ -44,13 +44,12 @@ def plan_lines(plan: Plan, language: Language, *, width: int, coloured: bool) ->
 
 def verdict(plan: Plan, language: Language) -> str:
     """Whether everything has a place, in one sentence; those that are to stay loaded first."""
+    if not plan.residents_fit:
+        return say("plan_view.residents_do_not_fit", language, models=list(plan.not_resident))
     if plan.fits:
         return say("plan_view.everything_fits", language)
-    if plan.residents_fit:
-        names = [refused.id for refused in plan.refused]
-        return say("plan_view.not_everything_fits", language, models=names)
-    names = [refused.id for refused in plan.refused if refused.must_be_resident]
-    return say("plan_view.residents_do_not_fit", language, models=names)
+    names = [refused.id for refused in plan.refused]
+    return say("plan_view.not_everything_fits", language, models=names)
 
 
 def plain(text: str, language: Language) -> str:

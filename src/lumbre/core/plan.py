@@ -87,6 +87,8 @@ class Planned:
     """Expected when writing an answer, on a described or known device."""
     first_token_s: float | None = None
     """Expected for a prompt of usual length, the load included by its probability."""
+    must_be_resident: bool = False
+    """Its manifest asks for it."""
     notes: tuple[Sentence, ...] = ()
     """What was given up for it to fit, in words."""
 
@@ -147,9 +149,16 @@ class Plan:
         return not self.refused
 
     @property
+    def not_resident(self) -> tuple[str, ...]:
+        """Models that ask to stay loaded and cannot: without a place, or taking turns."""
+        refused = [one.id for one in self.refused if one.must_be_resident]
+        sharing = [one.id for one in self.models if one.must_be_resident and one.slot]
+        return (*refused, *sharing)
+
+    @property
     def residents_fit(self) -> bool:
-        """Everything that asks to be resident has a place."""
-        return not any(refused.must_be_resident for refused in self.refused)
+        """Everything that asks to be resident is."""
+        return not self.not_resident
 
     def planned(self, model: str) -> Planned | None:
         """What the plan says of one model; None where it is refused or remote."""

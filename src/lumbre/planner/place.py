@@ -166,6 +166,7 @@ def _one(seat: Seat, option: Option, absent: float, together: Sequence[str], hos
         residency=residency,
         basis=option.basis,
         slot=SLOT if together else "",
+        must_be_resident=wish.eager,
         tokens_per_s=1 / token_s if writes and token_s else None,
         first_token_s=pace.prompt_s(option.choice) + absent * option.load_s,
         notes=notes(wish, option, together),
