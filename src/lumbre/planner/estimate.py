@@ -4,7 +4,7 @@ Until a worker of the same kind has been measured, the larger of the engine's dr
 the formula counts: a plan that claims too little is worth nothing.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,8 +15,6 @@ from lumbre.planner.footprint import batch_tokens, copied_bytes, formula, overhe
 from lumbre.planner.oracle import Buffers, Oracle, Shape
 from lumbre.planner.records import Calibration, Records
 from lumbre.planner.wish import Wish
-
-Estimate = Callable[[Wish, Choice, Host], tuple[tuple[Placement, ...], Basis]]
 
 
 @dataclass(frozen=True, slots=True)
