@@ -77,7 +77,6 @@ class Runtime:
         self._opened = time.monotonic()
         self._uses: dict[str, int] = {}
         self._prepared: dict[str, Prepared] = {}
-        self._placed: dict[str, _Placed] = {}
         memory = config.settings.memory
         self.pool = Pool(
             self._prepare,
@@ -220,7 +219,7 @@ class Runtime:
         primary = self.primary()
         manifest = primary if model == primary.id else self.registry.get(model)
         known = self._prepared.get(model)
-        if known and known.manifest == manifest and self.pool.is_ready(model):
+        if known and known.manifest == manifest and self.pool.is_loaded(model):
             return known  # it runs: its files were checked when it was started
         made = await asyncio.to_thread(self._prepare_now, manifest)
         self._prepared[model] = made
@@ -233,7 +232,6 @@ class Runtime:
         engine = self.planning.engine(manifest, placed.host)
         worker = self._settings(manifest, placed, engine)
         idle_s = manifest.idle_unload_seconds or settings.pool.idle_s
-        self._placed[manifest.id] = placed
         return Prepared(
             manifest=manifest,
             files=files,
@@ -242,6 +240,7 @@ class Runtime:
             idle_s=None if manifest.loads == "eager" else idle_s,
             slots=worker.slots if manifest.role in CHAT_ROLES else _QUEUED,
             engine=engine.backend if manifest.engine in _LLAMA_CPP else "",
+            plan=placed,
         )
 
     def _place(self, manifest: Manifest) -> tuple["_Placed", Footprint]:
@@ -273,8 +272,8 @@ class Runtime:
 
     def _learn(self, prepared: Prepared, seen: Measured) -> None:
         """Correct the next plan by what a worker was seen to hold."""
-        placed = self._placed.get(prepared.manifest.id)
-        if placed is None:
+        placed = prepared.plan
+        if not isinstance(placed, _Placed):
             return
         held = {CPU: seen.beside_bytes}
         if placed.choice.layers:

@@ -13,7 +13,7 @@ from lumbre.core.plan import Choice, Footprint, Placement
 from lumbre.formats.gguf import read_facts
 from lumbre.planner import calibration
 from lumbre.planner.estimate import Estimator, Here
-from lumbre.planner.footprint import kept_bytes
+from lumbre.planner.footprint import slots_bytes
 from lumbre.planner.oracle import Oracle
 from lumbre.planner.records import Calibration, Records
 from lumbre.planner.wish import Wish
@@ -52,7 +52,7 @@ def test_the_next_plan_covers_what_was_seen(
     constant_mib: int, is_full: bool, load_mode: str, slots: int, same_slots: bool
 ) -> None:
     choice = replace(CHOICE, load_mode=load_mode, slots=slots)  # type: ignore[arg-type]
-    held = (constant_mib + 65) * MIB + kept_bytes(WISH, choice)
+    held = (constant_mib + 65) * MIB + slots_bytes(WISH, choice)
     held += QWEN.file_bytes - (QWEN.file_bytes if load_mode == "mmap" else 0)
     found = calibration.learned(
         None, WISH, choice, BUFFERS, planned_bytes=0, beside_bytes=held, is_full=is_full
@@ -60,7 +60,7 @@ def test_the_next_plan_covers_what_was_seen(
     assert found is not None
     again = choice if same_slots else replace(choice, slots=slots + 1)
     overhead = calibration.overhead_bytes(found, WISH, again, BUFFERS)
-    assert overhead >= constant_mib * MIB + kept_bytes(WISH, again)
+    assert overhead >= constant_mib * MIB + slots_bytes(WISH, again)
 
 
 def test_a_process_that_was_not_seen_whole_teaches_nothing() -> None:
@@ -84,7 +84,10 @@ def test_a_full_context_says_more_than_a_load_and_the_largest_counts() -> None:
     full = seen(loaded, 80, True)
     assert full.is_full
     assert full.constant_bytes < loaded.constant_bytes
-    assert seen(full, 95, False).constant_bytes == full.constant_bytes
+    assert seen(full, 81, False).constant_bytes == full.constant_bytes
+    more = seen(full, 95, False)
+    assert more.constant_bytes > full.constant_bytes, "a load that holds more is believed"
+    assert not more.is_full
     assert seen(full, 70, True).constant_bytes == full.constant_bytes
     assert seen(full, 100, True).constant_bytes > full.constant_bytes
     assert seen(full, 70, True).loads == 3
@@ -180,3 +183,43 @@ def test_what_a_card_was_seen_to_hold_corrects_that_card_alone(store: Store, smo
     assert seen_bytes <= after[1].footprint.total_bytes < before[1].footprint.total_bytes
     estimate.learn(wish, choice, host, {CPU: 300 * MIB, "gpu0": seen_bytes}, is_full=True)
     assert estimate(wish, choice, host)[1] == "calibrated"
+
+
+def test_a_prompt_cache_that_was_still_empty_is_not_taken_off(store: Store, smollm2: Path) -> None:
+    """What a worker may come to keep is planned for, and never supposed in what was measured."""
+    wish = Wish(id="s", role="primary", facts=read_facts(smollm2), cache_ram_mib=30)
+    records = Records(store)
+    with Oracle(records, "b") as oracle:
+        estimate = Estimator(records, oracle, {"s": Here(smollm2, "a" * 64, "b")})
+        asked = estimate.asked(wish, CHOICE, HOST)
+        assert asked is not None
+        held_bytes = asked.footprint.kv_bytes + asked.footprint.compute_bytes + 48 * MIB
+        estimate.learn(wish, CHOICE, HOST, {CPU: held_bytes}, is_full=True)
+        without = replace(wish, cache_ram_mib=0)
+        said = estimate(without, CHOICE, HOST)[0][0].footprint.total_bytes
+        assert said >= held_bytes + smollm2.stat().st_size
+        with_cache = estimate(wish, CHOICE, HOST)[0][0].footprint.total_bytes
+        assert with_cache == said + 30 * MIB
+
+
+def test_a_process_that_uses_cards_is_not_held_for_one_that_does_not(store: Store) -> None:
+    card = Device(id="gpu0", kind="cuda", name="RTX", total_bytes=2**35, free_bytes=2**35)
+    cpu = HOST.cpu
+    on_card = replace(CHOICE, layers=(("gpu0", 5),))
+    keys = {
+        calibration.worker_key("s", WISH, choice, build="b", device=device)
+        for choice in (CHOICE, on_card)
+        for device in (cpu, card)
+    }
+    assert len(keys) == 3
+    moved = replace(card, id="gpu1")
+    assert calibration.worker_key("s", WISH, on_card, build="b", device=moved) in keys
+
+
+def test_what_cannot_be_written_is_only_forgotten(tmp_path: Path) -> None:
+    store = Store(tmp_path / "lumbre.db")
+    records = Records(store)
+    store.connection().execute("PRAGMA max_page_count = 1")
+    records.keep_dry_run("f" * 5000, "b", "s", {"a": "b" * 100_000})
+    assert records.dry_run("f" * 5000, "b", "s") is None
+    store.close()

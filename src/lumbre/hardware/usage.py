@@ -60,6 +60,9 @@ def beside_bytes(pid: int, files: Collection[Path]) -> int:
     """Of one process, without the pages of these files, which others may share and the system
     may drop; 0 when it is gone or not ours to look at.
 
+    Pages of other files count whole, as if nobody else had them: a worker measured beside
+    others holds the same as one alone. Only what this process maps as well (Python, the
+    system's libraries) counts by its share.
     Source: Documentation/filesystems/proc.rst, smaps: a mapping's line ends with its path,
     the lines below it are its own.
     """
@@ -68,15 +71,31 @@ def beside_bytes(pid: int, files: Collection[Path]) -> int:
         lines = Path(f"/proc/{pid}/smaps").read_text().splitlines()
     except OSError:
         return _elsewhere(pid) if not Path("/proc/self/smaps").exists() else 0
-    total_bytes, counts = 0, True
+    ours = _mapped()
+    total_bytes = 0
+    counted: tuple[str, ...] = ()
     for line in lines:
         first, _, rest = line.partition(" ")
         if not first.endswith(":"):
-            path = line.split(maxsplit=5)[5:]
-            counts = not path or path[0] not in names
-        elif counts and first in ("Pss:", "SwapPss:"):
+            path = "".join(line.split(maxsplit=5)[5:])
+            if path in names:
+                counted = ()
+            elif path.startswith("/") and path not in ours:
+                counted = ("Rss:", "SwapPss:")
+            else:
+                counted = ("Pss:", "SwapPss:")
+        elif first in counted:
             total_bytes += int(rest.split()[0]) * 1024
     return total_bytes
+
+
+def _mapped() -> frozenset[str]:
+    """Files this process maps."""
+    try:
+        lines = Path("/proc/self/maps").read_text().splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset("".join(line.split(maxsplit=5)[5:]) for line in lines)
 
 
 def _rollup(pid: int) -> dict[str, int] | None:

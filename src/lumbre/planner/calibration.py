@@ -5,9 +5,9 @@ constant: code, vocabulary, buffers of libraries. The constant is what differs b
 machines and engine builds, so it is what a measurement corrects.
 """
 
-from lumbre.core.machine import CPU
+from lumbre.core.machine import CPU, Device
 from lumbre.core.plan import Choice, Placement
-from lumbre.planner.footprint import kept_bytes
+from lumbre.planner.footprint import kept_bytes, slots_bytes
 from lumbre.planner.records import Calibration
 from lumbre.planner.wish import Wish
 
@@ -20,11 +20,17 @@ _LEAST_BYTES = 8 * 2**20
 """A process of ours that holds less beside its buffers was not seen whole."""
 
 
-def worker_key(sha256: str, wish: Wish, choice: Choice, *, build: str, device: str) -> str:
-    """Whose constant is the same: model and quant (its bytes), engine build, load mode, device."""
+def worker_key(sha256: str, wish: Wish, choice: Choice, *, build: str, device: Device) -> str:
+    """Whose constant is the same: model and quant (its bytes), engine build, load mode, device.
+
+    A process that uses cards holds other things in main memory than one that does not, and
+    a card is known by its name, wherever it is counted.
+    """
     extra = "extra" if choice.extra_buffers else "plain"
     use = "embeds" if wish.embeds else "chats"
-    return f"{sha256[:32]}/{build}/{choice.load_mode}/{extra}/{use}/{device}"
+    place = device.id if device.id == CPU else device.name
+    beside = "/with cards" if choice.layers and device.id == CPU else ""
+    return f"{sha256[:32]}/{build}/{choice.load_mode}/{extra}/{use}/{place}{beside}"
 
 
 def learned(
@@ -46,13 +52,23 @@ def learned(
     said = buffers.footprint
     measured_bytes = beside_bytes + _mapped_bytes(wish, choice, buffers)
     constant_bytes = measured_bytes - (said.total_bytes - said.overhead_bytes)
-    constant_bytes -= _varying_bytes(wish, choice, buffers.device)
+    constant_bytes -= _own_bytes(wish, choice, buffers.device)
     if constant_bytes < _LEAST_BYTES:
         return None
     loads = known.loads + 1 if known else 1
-    if known and (known.is_full, known.constant_bytes) >= (is_full, constant_bytes):
+    if known and _says_more(known, constant_bytes, said.compute_bytes, is_full=is_full):
         constant_bytes, is_full = known.constant_bytes, known.is_full
     return Calibration(constant_bytes, is_full, planned_bytes, measured_bytes, loads)
+
+
+def _says_more(
+    known: Calibration, constant_bytes: int, compute_bytes: int, *, is_full: bool
+) -> bool:
+    """Whether what is known holds beside a new measurement: it is larger, or was seen full
+    and is no less than what a load alone takes."""
+    if known.is_full and not is_full:
+        return constant_bytes <= known.constant_bytes + _spread_bytes(compute_bytes)
+    return known.is_full == is_full and known.constant_bytes >= constant_bytes
 
 
 def overhead_bytes(known: Calibration, wish: Wish, choice: Choice, buffers: Placement) -> int:
@@ -61,19 +77,23 @@ def overhead_bytes(known: Calibration, wish: Wish, choice: Choice, buffers: Plac
     Seen only after its load, a worker may not yet have touched all of its compute buffers.
     """
     compute_bytes = buffers.footprint.compute_bytes
-    spread_bytes = _SPREAD_BYTES + round(_SPREAD_SHARE * compute_bytes)
     untouched_bytes = 0 if known.is_full else compute_bytes
-    varying_bytes = _varying_bytes(wish, choice, buffers.device)
-    return known.constant_bytes + varying_bytes + untouched_bytes + spread_bytes
+    kept = kept_bytes(wish, choice) if buffers.device == CPU else 0
+    own_bytes = _own_bytes(wish, choice, buffers.device)
+    spread_bytes = _spread_bytes(compute_bytes)
+    return known.constant_bytes + kept + own_bytes + untouched_bytes + spread_bytes
 
 
-def _varying_bytes(wish: Wish, choice: Choice, device: str) -> int:
-    """What is not the same for all workers of a key: slots, caches, files beside."""
+def _spread_bytes(compute_bytes: int) -> int:
+    return _SPREAD_BYTES + round(_SPREAD_SHARE * compute_bytes)
+
+
+def _own_bytes(wish: Wish, choice: Choice, device: str) -> int:
+    """What a worker holds from its load on, and another of its kind may hold more or less of:
+    its slots' own, files beside. What it only may come to keep is not taken off."""
     first = choice.layers[0][0] if choice.layers else CPU
     beside_bytes = wish.beside_bytes if device == first else 0
-    if device != CPU or wish.facts is None:
-        return beside_bytes
-    return kept_bytes(wish, choice) + beside_bytes
+    return beside_bytes + (slots_bytes(wish, choice) if device == CPU else 0)
 
 
 def _mapped_bytes(wish: Wish, choice: Choice, buffers: Placement) -> int:

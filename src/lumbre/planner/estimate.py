@@ -107,7 +107,7 @@ class Estimator:
         for said, now in zip(exact, planned, strict=True):
             if said.device not in held:
                 continue
-            key = self._key(wish, choice, said.device)
+            key = self._key(wish, choice, host, said.device)
             found = calibration.learned(
                 self._records.calibration(key),
                 wish,
@@ -124,14 +124,16 @@ class Estimator:
     def _known(self, wish: Wish, choice: Choice, host: Host, device: str) -> Calibration | None:
         if wish.facts is None or wish.id not in self._here or host.is_described:
             return None
-        key = self._key(wish, choice, device)
+        key = self._key(wish, choice, host, device)
         if key not in self._calibrations:
             self._calibrations[key] = self._records.calibration(key)
         return self._calibrations[key]
 
-    def _key(self, wish: Wish, choice: Choice, device: str) -> str:
+    def _key(self, wish: Wish, choice: Choice, host: Host, device: str) -> str:
         here = self._here[wish.id]
-        return calibration.worker_key(here.sha256, wish, choice, build=here.build, device=device)
+        return calibration.worker_key(
+            here.sha256, wish, choice, build=here.build, device=host.device(device)
+        )
 
 
 def _total_bytes(placement: Placement) -> int:

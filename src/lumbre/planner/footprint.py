@@ -72,11 +72,17 @@ def overhead_bytes(wish: Wish, choice: Choice) -> int:
     """Of the process itself: code, vocabulary, what its slots and its settings keep."""
     vocabulary = wish.facts.vocabulary if wish.facts else 0
     process_bytes = _PROCESS_BYTES + (_BESIDE_CARDS_BYTES if choice.layers else 0)
-    return process_bytes + _BYTES_PER_WORD * vocabulary + kept_bytes(wish, choice)
+    standing_bytes = process_bytes + _BYTES_PER_WORD * vocabulary
+    return standing_bytes + slots_bytes(wish, choice) + kept_bytes(wish, choice)
+
+
+def slots_bytes(wish: Wish, choice: Choice) -> int:
+    """What slots take beside the cache that all of them share."""
+    return _SLOT_BYTES_PER_WORD * wish.facts.vocabulary * choice.slots if wish.facts else 0
 
 
 def kept_bytes(wish: Wish, choice: Choice) -> int:
-    """What goes with slots and settings: each slot's own, checkpoints, the prompt cache."""
+    """What a worker may come to keep of talks: checkpoints, the prompt cache."""
     if wish.facts is None:
         return 0
     checkpoints = checkpoint_bytes(
@@ -85,8 +91,7 @@ def kept_bytes(wish: Wish, choice: Choice) -> int:
         slots=choice.slots,
         kv_type=choice.kv_type,
     )
-    own = _SLOT_BYTES_PER_WORD * wish.facts.vocabulary * choice.slots
-    return own + checkpoints + wish.cache_ram_mib * MIB
+    return checkpoints + wish.cache_ram_mib * MIB
 
 
 def batch_tokens(wish: Wish, choice: Choice) -> int:

@@ -19,6 +19,7 @@ from lumbre.planner.records import Records, file_key
 from lumbre.workers.environment import inherited
 
 _PATIENCE_S = 30.0
+_END_S = 2.0
 _QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "GGML_NO_BACKTRACE": "1", "HF_HUB_OFFLINE": "1"}
 
 
@@ -66,7 +67,10 @@ class Oracle:
         self.close()
 
     def buffers(self, path: Path, shape: Shape) -> Buffers | None:
-        """What a worker on the CPU would allocate; None where the engine cannot say."""
+        """What a worker on the CPU would allocate; None where the engine cannot say.
+
+        An answer is remembered, and that the engine fell over a file; not that it was slow.
+        """
         try:
             file = file_key(path)
         except OSError:
@@ -76,8 +80,8 @@ class Oracle:
         known = self._records.dry_run(file, self.build, text)
         if known is None:
             known = self._ask(path, shape)
-            if self._is_usable:
-                self._records.keep_dry_run(file, self.build, text, known or {})
+            if self._is_usable and known is not None:
+                self._records.keep_dry_run(file, self.build, text, known)
         devices = known.get("devices") if known else None
         if not devices:
             return None
@@ -112,8 +116,9 @@ class Oracle:
         }
         answer = self._exchange(json.dumps(order))
         if answer is None:
-            self.close()  # it aborted or hangs: the next question gets a new one
-            return None
+            has_aborted = self._child is not None and self._child.poll() is not None
+            self.close()  # the next question gets a new one
+            return {} if has_aborted else None  # one that hangs may only have been busy
         if "unusable" in answer:
             self._is_usable = False
             self.close()
@@ -124,14 +129,19 @@ class Oracle:
         child = self._child = self._child or _start()
         assert child.stdin is not None
         assert child.stdout is not None
+        is_ready = True
         try:
             child.stdin.write(line + "\n")
             child.stdin.flush()
-            ready, _, _ = select.select([child.stdout], [], [], _PATIENCE_S)
-            told = child.stdout.readline() if ready else ""
+            is_ready = bool(select.select([child.stdout], [], [], _PATIENCE_S)[0])
+            told = child.stdout.readline() if is_ready else ""
+            answer = json.loads(told) if told else None
         except (BrokenPipeError, ValueError):
-            return None
-        return dict(json.loads(told)) if told else None
+            answer = None
+        if answer is None and is_ready:
+            with suppress(subprocess.TimeoutExpired):
+                child.wait(_END_S)  # its output ends a moment before it does
+        return dict(answer) if answer is not None else None
 
 
 def _start() -> subprocess.Popen[str]:

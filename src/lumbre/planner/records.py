@@ -3,11 +3,12 @@
 import json
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from lumbre.core.errors import StoreBusy
+from lumbre.core.errors import LumbreError
 from lumbre.core.model import Facts, LayerCache, Tensor
 from lumbre.store import Schema, Store
 from lumbre.version import VERSION
@@ -63,7 +64,11 @@ class Records:
             store.bring(SCHEMA)
 
     def facts(self, path: Path) -> Facts | None:
-        """Of a file that has not changed since; its chat template is left out."""
+        """Of a file that has not changed since; its chat template is left out.
+
+        Raises:
+            OSError: it is not there.
+        """
         row = self._one("SELECT facts, reader FROM headers WHERE file = ?", file_key(path))
         return _facts(json.loads(row[0])) if row and row[1] == _READER else None
 
@@ -138,11 +143,9 @@ class Records:
     def _write(self, sql: str, *values: object) -> None:
         if self._store is None:
             return
-        try:
-            with self._store.writing() as connection:
-                connection.execute(sql, values)
-        except StoreBusy:
-            pass  # it only saves work next time
+        # a full disk too: it only saves work next time
+        with suppress(LumbreError), self._store.writing() as connection:
+            connection.execute(sql, values)
 
 
 def file_key(path: Path) -> str:

@@ -23,6 +23,8 @@ class Prepared:
     """Leases at a time."""
     engine: str = ""
     """The backend that runs it; empty: its manifest's."""
+    plan: object = None
+    """Whatever whoever prepared it wants back with a measurement."""
 
 
 @dataclass(frozen=True, slots=True)

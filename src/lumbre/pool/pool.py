@@ -79,6 +79,8 @@ class Pool:
         self._prepared: dict[str, Prepared] = {}
         self._workers: dict[int, Worker] = {}
         self._engines: dict[int, Engine] = {}
+        self._started: dict[int, Prepared] = {}
+        """What each worker was started as; whoever asks next may prepare it otherwise."""
         self._failures: dict[int, LumbreError] = {}
         self._doubted: set[int] = set()
         self._tasks: dict[int, asyncio.Task[None]] = {}
@@ -194,12 +196,15 @@ class Pool:
         for number, loaded in self._state.workers.items():
             worker = self._workers.get(number)
             if worker and loaded.model == model and self._measured:
-                prepared = self._prepared[model]
+                prepared = self._started[number]
                 files = set(prepared.files.values())
                 held_bytes = await asyncio.to_thread(worker.beside_bytes, files)
                 if held_bytes:
                     seen = Measured(worker.pid, held_bytes, is_full)
-                    await asyncio.to_thread(self._measured, prepared, seen)
+                    try:
+                        await asyncio.to_thread(self._measured, prepared, seen)
+                    except LumbreError as error:  # no reason to end a worker, or an answer
+                        _log.warning("%s was not learned from: %s", model, error)
 
     def held_bytes(self) -> int:
         """What all workers hold of main memory that is not a mapped file."""
@@ -213,6 +218,11 @@ class Pool:
     def waiting(self) -> int:
         """Tickets without an answer yet."""
         return len(self._state.queue)
+
+    def is_loaded(self, model: str) -> bool:
+        """Whether a worker of this model answers, or is about to."""
+        phases = {w.phase for w in self._state.workers.values() if w.model == model}
+        return bool(phases & {"starting", "ready"})
 
     def is_ready(self, model: str) -> bool:
         """Whether a worker of this model answers now."""
@@ -239,7 +249,8 @@ class Pool:
     def _act(self, effect: Effect) -> None:
         match effect:
             case Start(worker, model):
-                self._tasks[worker] = asyncio.create_task(self._live(worker, model))
+                prepared = self._started[worker] = self._prepared[model]
+                self._tasks[worker] = asyncio.create_task(self._live(worker, model, prepared))
             case Stop(worker, why):
                 model = self._state.workers[worker].model
                 _add(self.counters.stops, (model, why))
@@ -271,9 +282,8 @@ class Pool:
             available_bytes=refusal.free_bytes,
         )
 
-    async def _live(self, number: int, model: str) -> None:
+    async def _live(self, number: int, model: str, prepared: Prepared) -> None:
         """One worker from start to grave; `Gone` is always the last thing said of it."""
-        prepared = self._prepared[model]
         log = self._log(model)
         begun = time.monotonic()
         try:
@@ -315,7 +325,7 @@ class Pool:
         if worker := self._workers.get(number):
             await worker.stop()
         self._happened(Gone(number, await asyncio.to_thread(self._seen)))
-        for table in (self._engines, self._workers, self._tasks):
+        for table in (self._engines, self._workers, self._tasks, self._started):
             table.pop(number, None)
         self._doubted.discard(number)
 

@@ -15,10 +15,13 @@ import ctypes as c
 import importlib.metadata
 import importlib.util
 import json
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from lumbre.workers import life
 
 _BUILD = "2026.10.11549"
 _SYMBOL = (
@@ -102,6 +105,7 @@ class _DeviceMemory(c.Structure):
 
 
 def main() -> None:
+    life.die_with(os.getppid())
     try:
         engine = _Engine()
     except (OSError, AttributeError, ImportError, LookupError) as error:

@@ -88,6 +88,7 @@ def let_log_settle() -> None:
 
 
 def die_with(parent: int) -> None:
+    """Be killed when the parent goes, also by kill -9, where the kernel can see to it."""
     """Have the kernel end this process when the thread that started it ends, where it can."""
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
