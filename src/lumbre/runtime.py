@@ -301,6 +301,7 @@ class Runtime:
             kv_type=choice.kv_type,
             gpu_layers=choice.card_layers,
             devices=tuple(device for device, _ in choice.layers),
+            card_uuids=_uuids(placed.host, choice),
             tensor_split=tuple(count for _, count in choice.layers),
             expert_layers_on_cpu=_first_experts(placed.wish, choice),
             engine_path=engine.path if manifest.engine in _LLAMA_CPP else "",
@@ -330,6 +331,12 @@ def _first_experts(wish: Wish, choice: Choice) -> int:
     if wish.facts is None or not choice.expert_layers_on_cpu:
         return 0
     return max(0, wish.facts.layers + 1 - choice.card_layers) + choice.expert_layers_on_cpu
+
+
+def _uuids(host: Host, choice: Choice) -> tuple[str, ...]:
+    """All of them, or none."""
+    named = [host.device(device).uuid for device, _ in choice.layers]
+    return tuple(uuid for uuid in named if uuid) if all(named) else ()
 
 
 def _smallest(wish: Wish) -> Choice:

@@ -1,5 +1,6 @@
 """A plan's placement reaches the worker as it is, and a worker sees the cards of its plan only."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,11 @@ def test_a_model_in_main_memory_sees_no_card() -> None:
     assert environment["CUDA_VISIBLE_DEVICES"] == ""
     assert environment["HIP_VISIBLE_DEVICES"] == ""
     assert environment["GGML_VK_VISIBLE_DEVICES"] == ""
+
+
+def test_a_card_is_named_by_its_uuid_where_that_is_known() -> None:
+    """The plan counts only the cards it may use: its gpu0 may be the machine's second."""
+    named = replace(PLACED, devices=("gpu0",), tensor_split=(20,), card_uuids=("GPU-2f",))
+    environment = launch("llama_cpp", named).environment
+    assert environment["CUDA_VISIBLE_DEVICES"] == environment["HIP_VISIBLE_DEVICES"] == "GPU-2f"
+    assert environment["GGML_VK_VISIBLE_DEVICES"] == "0"

@@ -87,7 +87,7 @@ def orders(
 
 def environment(settings: WorkerSettings) -> Mapping[str, str]:
     """What such a worker is started with beside what every child inherits."""
-    return {**QUIET, **cards.environment(settings.devices)}
+    return {**QUIET, **cards.environment(settings.devices, settings.card_uuids)}
 
 
 class ChatEngine(Served):

@@ -41,6 +41,8 @@ class WorkerSettings:
     """On cards: the last so many, the output counted as one more; the rest on the CPU."""
     devices: tuple[str, ...] = ()
     """The cards in use, in the order they are filled: gpu0, gpu1 ..."""
+    card_uuids: tuple[str, ...] = ()
+    """The same cards as their driver names them; empty where it does not."""
     tensor_split: tuple[int, ...] = ()
     """Layers on each of `devices`."""
     expert_layers_on_cpu: int = 0

@@ -37,6 +37,8 @@ class Device:
     """From main memory to a card."""
     compute_capability: str | None = None
     """NVIDIA's, such as "8.9"."""
+    uuid: str | None = None
+    """What its driver calls this very card, wherever it is counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,7 @@ def _card(at: int, told: object) -> Card | Sentence:
             _count(answers.get("pcie_generation")) or 0, _count(answers.get("pcie_lanes")) or 0
         ),
         compute_capability=capability,
+        uuid=_text(answers.get("uuid")),
     )
     return Card(device, _text(answers.get("uuid")) or "", _used(answers.get("processes")))
 

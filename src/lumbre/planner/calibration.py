@@ -28,7 +28,7 @@ def worker_key(sha256: str, wish: Wish, choice: Choice, *, build: str, device: D
     """
     extra = "extra" if choice.extra_buffers else "plain"
     use = "embeds" if wish.embeds else "chats"
-    place = device.id if device.id == CPU else device.name
+    place = device.id if device.id == CPU else device.uuid or device.name
     beside = "/with cards" if choice.layers and device.id == CPU else ""
     return f"{sha256[:32]}/{build}/{choice.load_mode}/{extra}/{use}/{place}{beside}"
 
