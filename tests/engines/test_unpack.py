@@ -4,6 +4,7 @@ import contextlib
 import io
 import stat
 import tarfile
+import tracemalloc
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -128,3 +129,31 @@ def test_a_damaged_archive_is_refused_or_read_and_nothing_else(
         unpack(archive, into)
     for path in folder.rglob("*"):
         assert path in (archive, into) or path.is_relative_to(into)
+
+
+def largest(work: Callable[[], None]) -> int:
+    """Bytes Python took at most at one time."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("kind", ["zip link", "tar header"])
+def test_what_swells_is_not_taken_into_memory_to_be_looked_at(tmp_path: Path, kind: str) -> None:
+    bomb = b"a" * (80 << 20)
+    path = tmp_path / "bomb"
+    if kind == "zip link":
+        zipped(("l", bomb, LINK))(path)
+    else:
+        tarred(("x", bomb, tarfile.XHDTYPE, ""))(path)
+    del bomb
+    (tmp_path / "out").mkdir()
+
+    def work() -> None:
+        with contextlib.suppress(BadEngine, OSError):
+            unpack(path, tmp_path / "out")
+
+    assert largest(work) < 16 << 20

@@ -232,6 +232,7 @@ def test_the_library_is_asked_through_its_own_functions(
         "compute_flops": pytest.approx(73.1e12, rel=0.001),
         "link_bytes_per_s": pytest.approx(31.5e9, rel=0.001),
         "compute_capability": "8.9",
+        "uuid": "GPU-11111111-2222-3333-4444-555555555555",
     }
     assert card.used_bytes_by_pid == {4242: 700 * MIB}
     assert (graphics.driver, graphics.cuda) == ("560.35.03", "12.6")

@@ -21,6 +21,9 @@ _MOST_TIMES = 10
 _FREE_BYTES = 32 * 2**20
 _MOST_BYTES = 8 * 2**30
 _MOST_MEMBERS = 5_000
+_MOST_LINK_BYTES = 4096
+_MOST_HEADER_BYTES = 1 << 20
+"""Of the extended headers of one member, which are read whole: names, dates."""
 _PIECE_BYTES = 1 << 20
 _DAMAGED = (
     *(zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError),
@@ -66,7 +69,7 @@ def unpack(archive: Path, into: Path) -> None:
 def _members(archive: Path) -> Iterator[_Member]:
     if zipfile.is_zipfile(archive):
         yield from _zipped(archive)
-    elif tarfile.is_tarfile(archive):
+    elif _is_tar(archive):
         yield from _tarred(archive)
     else:
         raise _bad(archive, "no_archive")
@@ -83,12 +86,13 @@ def _zipped(archive: Path) -> Iterator[_Member]:
                 raise _bad(archive, "special", member=info.filename)
             link = None
             if kind == stat.S_IFLNK:
-                link = packed.read(info)[:4096].decode(errors="replace")
+                with packed.open(info) as told:
+                    link = told.read(_MOST_LINK_BYTES).decode(errors="replace")
             yield _Member(info.filename, mode, link, lambda info=info: packed.open(info))  # type: ignore[misc]
 
 
 def _tarred(archive: Path) -> Iterator[_Member]:
-    with tarfile.open(archive) as packed:
+    with tarfile.open(archive, tarinfo=_Modest) as packed:
         for info in packed:
             if info.isdir():
                 continue
@@ -96,6 +100,25 @@ def _tarred(archive: Path) -> Iterator[_Member]:
                 raise _bad(archive, "special", member=info.name)
             link = info.linkname if info.issym() else None
             yield _Member(info.name, info.mode, link, lambda info=info: _reader(packed, info))  # type: ignore[misc]
+
+
+def _is_tar(archive: Path) -> bool:
+    try:
+        with tarfile.open(archive, tarinfo=_Modest):
+            return True
+    except tarfile.TarError:
+        return False
+
+
+class _Modest(tarfile.TarInfo):
+    """A member whose extended headers are no larger than headers are."""
+
+    def _proc_member(self, packed: tarfile.TarFile) -> tarfile.TarInfo:
+        extended = (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE)
+        long_names = (tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK)
+        if self.type in (*extended, *long_names) and self.size > _MOST_HEADER_BYTES:
+            raise tarfile.ReadError(f"{self.name[:200]}: {self.size} bytes of header")
+        return super()._proc_member(packed)  # type: ignore[misc,no-any-return]
 
 
 def _reader(packed: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
