@@ -40,8 +40,6 @@ START_S = 0.5
 """A small model's worker is ready in 0.2 to 0.5 s, measured."""
 WITHOUT_COPY_SHARE = 0.885
 """Writing without the CPU's rewritten copies: 18.5 tokens/s of 20.9 (Qwen2.5 1.5B Q4_K_M)."""
-IDLE_S = 300.0
-"""After so long unused a model that loads on demand goes."""
 OFFLOAD_BATCH_TOKENS = 512
 """With a card, prompts are read so many at a time, and layers of main memory may be computed
 on it for each batch. Source: llama.cpp n_ubatch; ggml-cuda.cu, offload_op from 32 on."""
@@ -173,7 +171,7 @@ def absence(wish: Wish, residency: Residency, share: float = 1.0) -> float:
     (a Poisson process): the gap before one is longer than t with probability exp(-rate x t).
     """
     stays = wish.eager or wish.role in RESIDENT_ROLES
-    there = 1.0 if stays else 1 - exp(-requests_per_hour(wish) * IDLE_S / 3600)
+    there = 1.0 if stays else 1 - exp(-requests_per_hour(wish) * wish.idle_s / 3600)
     return 1 - there * (share if residency == "shared_slot" else 1.0)
 
 

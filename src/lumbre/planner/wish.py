@@ -28,6 +28,8 @@ class Wish:
     embeds: bool = False
     eager: bool = False
     """Its manifest asks for it to be resident."""
+    idle_s: float = 300.0
+    """After so long unused it goes, where it loads on demand."""
     runs_on_cards: bool = True
     """Whether its engine can use them."""
     beside_bytes: int = 0

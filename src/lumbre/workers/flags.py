@@ -68,7 +68,10 @@ def flags(
         *must(("--jinja",)),
         *may(("--kv-unified",)),
         *may(("--cache-ram", str(settings["cache_ram_mib"]))),
-        *may(("--ctx-checkpoints", str(settings["checkpoints"]))),
+        *may(
+            ("--ctx-checkpoints", str(settings["checkpoints"])),
+            ("--swa-checkpoints", str(settings["checkpoints"])),
+        ),
         *may(("--fit", "off")),  # the plan decides what fits
         *may(("--no-context-shift",)),  # nothing is cut in silence
         *may(("--offline",)),
