@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from lumbre.hardware.measured import arithmetic_flops, memory_bandwidth_bytes_per_s
 from lumbre.hardware.memory import read_memory
 from lumbre.hardware.nvidia import Graphics, understood
 from lumbre.hardware.probe import this_machine
@@ -126,9 +125,3 @@ def test_no_driver_is_no_card(tmp_path: Path) -> None:
         this_machine({}, root=write(tmp_path, {"proc/cpuinfo": X86}), graphics=Graphics()).cards
         == ()
     )
-
-
-def test_speeds_that_are_measured_are_possible_ones() -> None:
-    """Slower than a floppy's or faster than any machine's: something else was measured."""
-    assert 1e7 < memory_bandwidth_bytes_per_s() < 1e13
-    assert 1e7 < arithmetic_flops() < 1e15

@@ -1,8 +1,8 @@
 """How long a model takes to answer, by where its layers lie. Pure.
 
 Writing is bounded by the bytes read for each token, reading a prompt by arithmetic;
-devices work one after the other. The figures serve to compare places with each other; a
-measured speed takes their place where it is told to a person.
+devices work one after the other. The figures serve to compare places with each other, and are
+told to people as estimates.
 """
 
 from dataclasses import dataclass
