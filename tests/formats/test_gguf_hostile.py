@@ -89,7 +89,8 @@ def pairs(*more: tuple[str | bytes, Written]) -> list[tuple[str | bytes, Written
 MANY_EMPTY = b"\x00" * (8 * 200)
 LIES: dict[str, tuple[bytes, str]] = {
     "another magic": (gguf(magic=b"GGJT"), "begin with GGUF"),
-    "an empty file": (b"", "middle of its header"),
+    "an empty file": (b"", "no GGUF file"),
+    "a text of three letters": (b"abc", "no GGUF file"),
     "version 1": (gguf(version=1), "version is 1"),
     "version 4": (gguf(version=4), "version is 4"),
     "version 0": (gguf(version=0), "version is 0"),
@@ -207,7 +208,7 @@ def test_the_reason_is_told_in_the_readers_language(path: Path) -> None:
         read_facts(path)
     told = [caught.value.message(language) for language in LANGUAGES]
     assert "su versión es la 9" in told[LANGUAGES.index("es")]
-    assert "его версия 9" in told[LANGUAGES.index("ru")]
+    assert "версия файла 9" in told[LANGUAGES.index("ru")]
 
 
 def test_a_long_list_of_empty_texts_is_refused_by_its_count(path: Path) -> None:

@@ -89,6 +89,34 @@ def test_a_context_is_never_more_than_the_model_was_trained_for(config: Config) 
 
 
 @pytest.mark.usefixtures("small")
+def test_a_context_in_the_settings_that_is_cut_is_told(config: Config) -> None:
+    home = str(config.folders.home)
+    long = load({"LUMBRE_HOME": home, "LUMBRE_LLM__PRIMARY__CONTEXT_LENGTH": "100000"})
+    (planned,) = plan(long, machine()).models
+    assert planned.choice.context_tokens == 8192
+    note = planned.notes[0]
+    assert (note.key, note.facts) == (
+        "plan.note.trained",
+        {"tokens": 8192, "wished_tokens": 100000},
+    )
+    (asked,) = plan(long, machine(), context=1024).models
+    (usual,) = plan(config, machine()).models
+    assert not [n for one in (asked, usual) for n in one.notes if n.key == "plan.note.trained"]
+
+
+def test_of_models_asked_for_by_name_one_is_primary_and_each_is_there_once(config: Config) -> None:
+    names = ["bge-m3", "qwen3-8b", "llama-3.1-8b", "qwen3-8b-q4_k_m", "lfm2-1.2b"]
+    made = plan(config, machine(30 * GIB), names)
+    assert [(model.id, model.role) for model in made.models] == [
+        ("bge-m3-q8_0", "embedding"),
+        ("qwen3-8b-q4_k_m", "primary"),
+        ("llama-3.1-8b-q4_k_m", "secondary"),
+        ("lfm2-1.2b-q4_k_m", "lightweight"),
+    ]
+    assert made.residents_fit
+
+
+@pytest.mark.usefixtures("small")
 def test_a_machine_too_small_for_it_refuses_in_words(config: Config) -> None:
     made = plan(config, machine(700 * MIB))
     (refused,) = made.refused
@@ -246,3 +274,18 @@ def test_a_primary_that_can_only_take_turns_does_not_stay_loaded(
     assert all(model.slot for model in made.models)
     assert made.not_resident == ("small",)
     assert plan(config, machine((632 + 600) * MIB)).residents_fit
+
+
+def test_a_model_whose_file_was_deleted_elsewhere_is_refused_by_its_name(
+    config: Config, smollm2: Path, tmp_path: Path
+) -> None:
+    """Also where a known model has that id: nothing could be fetched to that place."""
+    path = tmp_path / "mine.gguf"
+    shutil.copyfile(smollm2, path)
+    manifest = manifest_from_file(path, "primary", model_id="smollm2-135m")
+    save_manifest(manifest, config.folders.registry / "mine.yaml")
+    assert plan(config, machine()).fits
+    path.unlink()
+    (refused,) = plan(config, machine()).refused
+    assert refused.reason.key == "planning.gone"
+    assert refused.reason.facts == {"model": "smollm2-135m", "path": path}

@@ -14,6 +14,7 @@ from lumbre.core.errors import (
     DiskFull,
     HomeNotUsable,
     NoSourceDelivered,
+    WeightsGone,
 )
 from lumbre.core.model import Manifest, Source, WeightsFile
 from lumbre.registry.events import Done, Event, Found, Progress, SourceGaveUp, Trying, Verifying
@@ -226,9 +227,10 @@ def test_a_file_outside_the_weights_folder_is_never_written(
 ) -> None:
     outside = tmp_path / "mine.gguf"
     model = manifest(CONTENT, local(tmp_path, "a.gguf"), path=str(outside))
-    with pytest.raises(NoSourceDelivered) as caught:
+    with pytest.raises(WeightsGone) as caught:
         pulled(weights, model)
     assert str(outside) in caught.value.message("ru")
+    assert f"models remove {model.id}" in caught.value.hint("es")
     assert not outside.exists()
     outside.write_bytes(CONTENT)
     assert names(pulled(weights, model)) == ["Verifying", "Found"]

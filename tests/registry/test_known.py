@@ -11,7 +11,7 @@ import pytest
 from lumbre.core.model import CHAT_ROLES, Facts
 from lumbre.formats.gguf import Header, facts_of, read_facts
 from lumbre.formats.gguf_reader import Array, Value
-from lumbre.registry.known import KnownModel, find_known, known_models
+from lumbre.registry.known import KnownModel, find_known, known_models, nearest_known
 from lumbre.registry.known.mix import QUANTS, tensors_of
 from lumbre.registry.known.shape import Shape
 
@@ -63,6 +63,28 @@ def test_a_model_is_found_by_the_names_people_use() -> None:
     assert known("qwen2.5-coder-1.5b-instruct-q4_k_m").base == "qwen2.5-coder-1.5b"
     assert find_known("llama-5-1000b") is None
     assert find_known("") is None
+
+
+def test_an_address_is_a_repository_that_the_table_names() -> None:
+    for model in known_models():
+        if model.address:
+            assert model.address.removeprefix("hf:") in model.files
+            assert re.fullmatch(r"hf:[\w-]+/[\w.-]+", model.address)
+        else:
+            assert not (model.usual and model.files.endswith("-GGUF")), model.id
+
+
+def test_each_quant_has_the_address_where_it_is() -> None:
+    assert known("gpt-oss-20b-mxfp4").address == "hf:ggml-org/gpt-oss-20b-GGUF"
+    assert known("gpt-oss-20b-q4_k_m").address == "hf:unsloth/gpt-oss-20b-GGUF"
+    assert known("bge-m3-q8_0").address == "hf:ggml-org/bge-m3-Q8_0-GGUF"
+    assert known("bge-m3-f16").address == ""
+    assert known("gte-small").address == ""
+
+
+def test_a_name_that_is_nearly_right_is_guessed() -> None:
+    assert nearest_known("lama-3.1-8b")[0] == "llama-3.1-8b"
+    assert nearest_known("zzzz") == []
 
 
 def test_no_two_models_have_a_name_in_common() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lumbre.core.errors import BadHousehold, LumbreError
+from lumbre.core.errors import BadHousehold, LumbreError, UnknownHousehold
 from lumbre.hardware.described import find_machine
 from lumbre.registry.known.household import find_household, household_names, read_household
 
@@ -59,15 +59,16 @@ def test_a_file_may_name_models_as_people_do(tmp_path: Path) -> None:
         ("[[models]]\nrole = 'primary'", "no known model is called ''"),
         ("[[models]]\nid = 'nobody-1t'", "no known model is called 'nobody-1t'"),
         ("[[models]]\nid = 7", "no known model is called '7'"),
-        ("[[models]]\nid = 'solar'\nrole = 'chief'", "role cannot be chief"),
+        ("[[models]]\nid = 'solar'\nrole = 'chief'", "role cannot be chief; it may be: "),
         ("[[models]]\nid = 'solar'\nrole = ['primary']", "role cannot be ['primary']"),
         ("[[models]]\nid = 'solar'\nload = 'never'", "load cannot be never"),
         ("[[models]]\nid = 'solar'\ncontext = 8192", "context cannot be 8192"),
         ("[[models]]\nid = 'solar'\ncontext = '4k'", "context cannot be 4k"),
         ("[[models]]\nid = 'solar'\ncolour = 'red'", "a model has no colour"),
         ("[[models]]\nid = 'solar'\n[[models]]\nid = 'solar:10.7b'", "named twice"),
-        ("[[models]", "cannot be read"),
-        ("\x00", "cannot be read"),
+        ("machine = ''\n[[models]", "line 2 is not TOML"),
+        ("# mine\n\nx = [", "line 3 is not TOML"),
+        ("\x00", "line 1 is not TOML"),
     ],
 )
 def test_a_file_that_describes_none_is_refused_with_its_reason(
@@ -78,13 +79,19 @@ def test_a_file_that_describes_none_is_refused_with_its_reason(
     with pytest.raises(BadHousehold) as refused:
         read_household(path)
     assert said in refused.value.message("en")
-    assert "cpu-16gb" in refused.value.hint("en")
+    assert "correct the file" in refused.value.hint("en")
 
 
 def test_no_file_and_no_name_is_refused(tmp_path: Path) -> None:
-    for name in ("nobody", str(tmp_path), str(tmp_path / "nothing.toml"), "a\0b", ""):
-        with pytest.raises(BadHousehold):
+    for name in ("nobody", str(tmp_path / "nothing.toml"), "a\0b", ""):
+        with pytest.raises(UnknownHousehold) as refused:
             find_household(name)
+        assert "cpu-16gb" in refused.value.hint("en")
+
+
+def test_a_folder_is_said_to_be_no_file(tmp_path: Path) -> None:
+    with pytest.raises(BadHousehold, match="no ordinary file"):
+        find_household(str(tmp_path))
 
 
 @given(text=st.text(max_size=300) | st.binary(max_size=300))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lumbre.words import LANGUAGES
 from tests.conftest import Run, environment_of
 from tests.registry.hubs import Hub, Library, hub_of, library_of
 from tests.registry.places import sha256
@@ -176,3 +177,73 @@ def test_a_model_from_afar_takes_no_projector_from_here(
     path = plain(tmp_path, "eyes.gguf", TALKER)
     done = lumbre("models", "add", f"{REPOSITORY}/a.gguf", "--projector", str(path), **person)
     assert done.returncode == 2
+
+
+def test_a_file_that_another_program_deleted_is_said_to_be_gone(
+    lumbre: Run, person: dict[str, str], home: Path
+) -> None:
+    """Nothing offers to fetch it: it can be put back, or the model let go of."""
+    store = Path(person["HOME"]) / ".lmstudio" / "models"
+    assert lumbre("models", "scan", str(store), "--add", **person).returncode == 0
+    [path] = store.rglob("Other-Q4_K_M.gguf")
+    path.unlink()
+    for words in (
+        ("models", "pull", "other-q4_k_m", "--yes"),
+        ("models", "use", "primary", "other-q4_k_m"),
+        ("models", "verify", "other-q4_k_m"),
+        ("plan", "--models", "other-q4_k_m"),
+        ("doctor",),
+    ):
+        done = lumbre(*words, **person)
+        said = " ".join((done.stdout + done.stderr).split())
+        assert (done.returncode == 0) == (words[0] == "plan")  # only its residents decide
+        assert path.name in said
+        assert "lumbre models remove other-q4_k_m" in said
+        assert "lumbre models pull other-q4_k_m" not in said
+        assert "connection" not in said
+        assert "nothing of it would fit" not in said
+    assert "gone" in lumbre("models", "list", **person).stdout
+    assert lumbre("models", "remove", "other-q4_k_m", **person).returncode == 0
+    assert not (home / "registry" / "other-q4_k_m.yaml").exists()
+
+
+def test_a_known_model_that_was_never_added_is_told_how(
+    lumbre: Run, person: dict[str, str]
+) -> None:
+    for words in (("pull", "llama3.1:8b"), ("use", "primary", "llama-3.1-8b")):
+        done = lumbre("models", *words, **person)
+        assert done.returncode == 2
+        assert "lumbre models add hf:bartowski/Meta-Llama-3.1-8B-Instruct-GGUF" in done.stderr
+    assert "docs/manifest.md" in lumbre("models", "pull", "silero-vad", **person).stderr
+    unknown = lumbre("models", "pull", "lama-3.1-8b", **person).stderr
+    assert "--known" in unknown
+    assert "nearest: llama-3.1-8b" in unknown
+
+
+def test_the_known_models_can_be_listed(lumbre: Run, person: dict[str, str], home: Path) -> None:
+    for language in LANGUAGES:
+        done = lumbre("models", "list", "--known", "--lang", language, **person)
+        rows = done.stdout.partition("\n\n")[0].splitlines()
+        assert len([row for row in rows if row.startswith("llama-3.1-8b ")]) == 1
+        assert max(map(len, rows)) <= 80
+    told = json.loads(lumbre("models", "list", "--known", "--json", **person).stdout)
+    assert {"id", "bytes", "address"} <= told[0].keys()
+    assert len(told) > len(rows)
+    assert not home.exists()
+
+
+def test_what_is_given_to_add_and_scan_is_called_what_it_is(
+    lumbre: Run, person: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "short.gguf"
+    file.write_bytes(b"abc")
+    for words, said in (
+        (("add", str(tmp_path)), "is a folder"),
+        (("add", "https://example.org/x.gguf"), "huggingface.co"),
+        (("add", str(file)), "no GGUF file"),
+        (("scan", str(file)), f"lumbre models add {file}"),
+        (("scan", str(tmp_path / "none")), "no folder"),
+    ):
+        done = lumbre("models", *words, **person)
+        assert done.returncode == 2
+        assert said in done.stderr

@@ -1,6 +1,7 @@
 """Files are used only when they hold the bytes their manifest names, and read only when changed."""
 
 import os
+import re
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from lumbre.core.errors import (
     BeingPulled,
     ComesWithLumbre,
     PathClimbsOut,
+    WeightsGone,
     WeightsMissing,
     WrongChecksum,
 )
@@ -203,6 +205,21 @@ def test_a_package_that_is_not_installed_is_missing(path: str, weights: Weights)
     assert weights.state(model) == "absent"
     with pytest.raises(WeightsMissing):
         weights.files_for_use(model)
+
+
+def test_a_file_elsewhere_that_was_deleted_is_gone_and_nothing_to_pull(
+    weights: Weights, tmp_path: Path
+) -> None:
+    path = tmp_path / "mine.gguf"
+    path.write_bytes(CONTENT)
+    model = manifest(CONTENT, path=str(path))
+    assert weights.gone(model) is None
+    path.unlink()
+    assert weights.gone(model) == path
+    assert weights.missing_bytes(model) == 0
+    for ask in (weights.refuse_gone, weights.verify, weights.files_for_use):
+        with pytest.raises(WeightsGone, match=re.escape(str(path))):
+            ask(model)
 
 
 # ------------------------------------------------------------------ removing

@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from lumbre.cli.render import Moving, bar
 from lumbre.cli.session import Session
-from lumbre.core.errors import BadArguments, BadConfig, ComesWithLumbre, NeedsConsent
+from lumbre.core.errors import (
+    BadArguments,
+    BadConfig,
+    ComesWithLumbre,
+    NeedsConsent,
+    WeightsGone,
+)
 from lumbre.core.machine import CPU
 from lumbre.core.model import Manifest
 from lumbre.words import number, size
@@ -82,32 +88,41 @@ def planned_on(plan: "Plan", device: str) -> list[str]:
 
 def pull_all(
     session: Session, weights: "Weights", models: Sequence[Manifest], *, sure: bool
-) -> None:
-    """Pull what is missing of these models.
+) -> int:
+    """Pull what is missing of these models; 0 unless the file of one is gone for good.
 
     Raises:
         NeedsConsent: there is something to pull, no `--yes`, and nobody at the terminal.
         LumbreError: whatever keeps a model from arriving; those before it stay.
     """
+    from lumbre.cli.main import exit_code
     from lumbre.registry.weights import comes_with_lumbre
 
     if len(models) == 1 and comes_with_lumbre(models[0]):
         raise ComesWithLumbre(model=models[0].id)
-    wanted = [m for m in models if not comes_with_lumbre(m) and weights.state(m) != "present"]
+    outcome, wanted = 0, []
     for manifest in models:
-        if manifest not in wanted:
+        if comes_with_lumbre(manifest) or weights.state(manifest) == "present":
             session.print("cli.pull.here", model=manifest.id)
+            continue
+        try:
+            weights.refuse_gone(manifest)
+            wanted.append(manifest)
+        except WeightsGone as error:
+            session.complain(error)
+            outcome = exit_code(error)
     if not wanted:
-        return
+        return outcome
     missing_bytes = sum(weights.missing_bytes(m) or 0 for m in wanted)
     for manifest in wanted:
         session.print(
             "cli.pull.wanted", model=manifest.id, total_bytes=weights.missing_bytes(manifest) or 0
         )
     if not sure and not _agreed(session, missing_bytes):
-        return
+        return outcome
     for manifest in wanted:
         _pull(session, weights, manifest)
+    return outcome
 
 
 def _agreed(session: Session, missing_bytes: int) -> bool:

@@ -1,12 +1,14 @@
 """Show the models other programs keep on this machine, and add those that are new."""
 
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lumbre.cli.fitting import fitting, on_lines, terminal_width
 from lumbre.cli.place import absolute
-from lumbre.cli.render import Moving, as_json, bar, table, visible
+from lumbre.cli.render import Moving, as_json, bar
 from lumbre.cli.session import Session
 from lumbre.core.errors import BadArguments, LumbreError, WeightsMissing
 from lumbre.core.model import Manifest
@@ -31,7 +33,8 @@ def scan(
     """Look into the folders of known programs, or into one; 0 unless one could not be added."""
     places = _places(session, folder)
     if not places and not in_json:
-        session.print("models.scan.no_place")
+        no_place = session.say("models.scan.no_place")
+        print(on_lines(no_place, indent=0, further=0, width=terminal_width()))
         return 0
     rows = _rows(session, registry, weights, places)
     new = [row for row in rows if row.is_new]
@@ -67,7 +70,8 @@ def _places(session: Session, folder: str | None) -> "Sequence[Place]":
         return places(Whereabouts(home, session.environment))
     path = Path(absolute(folder))
     if not path.is_dir():
-        raise BadArguments(reason=session.say("cli.models.no_file", path=path))
+        key = "models.not_a_folder" if path.exists() else "models.no_folder"
+        raise BadArguments(reason=session.say(key, path=folder, quoted=shlex.quote(folder)))
     return [Place("folder", path)]
 
 
@@ -100,24 +104,23 @@ def _place(weights: "Weights", model: Manifest) -> Path | None:
 
 def _show(session: Session, rows: "Sequence[Row]", places: "Sequence[Place]") -> None:
     usable = [row for row in rows if row.model is not None]
+    width = terminal_width()
     if not rows:
-        session.print("models.scan.nothing", folders=[str(place.folder) for place in places])
+        folders = [str(place.folder) for place in places]
+        nothing = session.say("models.scan.nothing", folders=folders)
+        print(on_lines(nothing, indent=0, further=0, width=width))
         return
     if usable:
-        print(
-            table(
-                session.say("models.scan.columns").split("|"),
-                [_cells(session, row) for row in usable],
-            )
-        )
+        cells = [_cells(session, row) for row in usable]
+        print(fitting(session.say("models.scan.columns").split("|"), cells, width=width))
     unusable = [row for row in rows if row.model is None]
     if unusable:
         if usable:
             print()
         session.print("models.scan.unusable")
         for row in unusable:
-            told = f"  {row.found.name} ({_store(session, row.found)}): {_reason(session, row)}"
-            print(visible(told))
+            told = f"{row.found.name} ({_store(session, row.found)}): {_reason(session, row)}"
+            print(on_lines(told, indent=2, further=4, width=width))
     if usable and not any(row.is_new for row in usable):
         session.print("models.scan.nothing_new")
 

@@ -4,6 +4,7 @@
     ├── UsageError             change what was asked
     │   ├── BadArguments
     │   ├── BadConfig
+    │   ├── BadConfigFile
     │   ├── UnknownConfigKey
     │   ├── BadManifest
     │   │   ├── ManifestUnreadable
@@ -22,9 +23,12 @@
     │   ├── BadMachine
     │   ├── UnknownMachine
     │   ├── BadHousehold
+    │   ├── UnknownHousehold
     │   ├── UnknownModel
+    │   ├── OnlyKnown
     │   ├── CannotDo
     │   ├── WeightsMissing
+    │   ├── WeightsGone
     │   ├── WrongChecksum
     │   ├── BadWeights
     │   ├── SplitWeights
@@ -45,6 +49,7 @@
     │   ├── HomeNotEmpty
     │   ├── HouseholdRuns
     │   ├── BadEngine
+    │   ├── UnknownEngine
     │   ├── EngineInUse
     │   └── HomeNotUsable
     ├── CapacityError          wait, or choose something smaller
@@ -122,6 +127,13 @@ class BadConfig(UsageError):
 
     code = "bad_config"
     wants = ("key", "value", "reason", "where")
+
+
+class BadConfigFile(UsageError):
+    """A settings file of which nothing can be understood."""
+
+    code = "bad_config_file"
+    wants = ("path", "reason")
 
 
 class UnknownConfigKey(UsageError):
@@ -241,10 +253,17 @@ class UnknownMachine(UsageError):
 
 
 class BadHousehold(UsageError):
-    """Neither a household that ships nor a file that describes one."""
+    """A file that describes a household, and something in it that cannot be."""
 
     code = "bad_household"
-    wants = ("path", "reason", "known")
+    wants = ("path", "reason")
+
+
+class UnknownHousehold(UsageError):
+    """Neither a file nor a household that lumbre brings along."""
+
+    code = "unknown_household"
+    wants = ("name", "known")
 
 
 class UnknownModel(UsageError):
@@ -252,6 +271,13 @@ class UnknownModel(UsageError):
 
     code = "unknown_model"
     wants = ("name", "known")
+
+
+class OnlyKnown(UsageError):
+    """A model that can be planned with and was never added; `then` says how to add it."""
+
+    code = "only_known"
+    wants = ("model", "then")
 
 
 class CannotDo(UsageError):
@@ -266,6 +292,13 @@ class WeightsMissing(UsageError):
 
     code = "weights_missing"
     wants = ("model",)
+
+
+class WeightsGone(UsageError):
+    """A file that lumbre only points to, and that is no longer there."""
+
+    code = "weights_gone"
+    wants = ("model", "path")
 
 
 class WrongChecksum(UsageError):
@@ -405,6 +438,13 @@ class BadEngine(UsageError):
 
     code = "bad_engine"
     wants = ("path", "reason")
+
+
+class UnknownEngine(UsageError):
+    """A name that is no build of the engine to be had or let go of here."""
+
+    code = "unknown_engine"
+    wants = ("reason",)
 
 
 class EngineInUse(UsageError):

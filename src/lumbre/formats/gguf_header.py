@@ -58,7 +58,7 @@ def header_from(file: Ranged, name: Path | str) -> Header:
 
 
 def _header(reader: Reader) -> Header:
-    if reader.take(4, "magic") != b"GGUF":
+    if reader.take(min(4, reader.file_bytes), "magic") != b"GGUF":
         raise reader.bad("other_magic")
     version = reader.whole("I", "version")
     if version and version & 0xFFFF == 0:

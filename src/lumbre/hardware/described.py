@@ -28,6 +28,8 @@ def find_machine(name_or_path: str) -> Host:
     """
     if name_or_path in machine_names():
         return read_machine(_SHIPPED / f"{name_or_path}.toml")
+    if not name_or_path:
+        raise UnknownMachine(name="''", known=machine_names())
     path = Path(name_or_path)
     try:
         path.lstat()

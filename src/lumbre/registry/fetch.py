@@ -52,12 +52,14 @@ def pull(
 
     Raises:
         ComesWithLumbre: the files lie in an installed package.
+        WeightsGone: a file that lumbre only pointed to is not there any more.
         NoSourceDelivered: each source and why it gave up.
         DiskFull: before the first byte where the size is known.
         HomeNotUsable: the weights folder cannot be written.
     """
     if comes_with_lumbre(manifest):
         raise ComesWithLumbre(model=manifest.id)
+    weights.refuse_gone(manifest)
     for file in manifest.weights:
         if not in_package(file):
             path = weights.path(manifest, file)

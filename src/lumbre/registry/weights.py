@@ -15,6 +15,7 @@ from lumbre.core.errors import (
     BeingPulled,
     ComesWithLumbre,
     PathClimbsOut,
+    WeightsGone,
     WeightsMissing,
     WrongChecksum,
 )
@@ -88,6 +89,24 @@ class Weights:
         place = self.path(manifest, file).parent.resolve()
         return place.is_relative_to(self.folder.resolve())
 
+    def gone(self, manifest: Manifest) -> Path | None:
+        """The first file of a model that was only pointed to, and is not there any more."""
+        for file in manifest.weights:
+            if self._is_elsewhere(manifest, file):
+                path = self.path(manifest, file)
+                if not path.exists():
+                    return path
+        return None
+
+    def refuse_gone(self, manifest: Manifest) -> None:
+        """Nothing can bring a file back that lumbre only pointed to.
+
+        Raises:
+            WeightsGone: such a file is not there any more.
+        """
+        if (path := self.gone(manifest)) is not None:
+            raise WeightsGone(model=manifest.id, path=path)
+
     def state(self, manifest: Manifest) -> State:
         """What a look at the folder tells, nothing being read: `corrupt` means another size
         or a checksum already found wrong; `present` that nothing speaks against the files."""
@@ -105,10 +124,13 @@ class Weights:
         )
 
     def missing_bytes(self, manifest: Manifest) -> int | None:
-        """What a pull still has to bring; None when the manifest does not say."""
+        """What a pull still has to bring; None when the manifest does not say.
+
+        It brings nothing to a place outside the weights folder.
+        """
         missing_bytes = 0
         for file in manifest.weights:
-            if self._file_state(manifest, file) == "present":
+            if self._file_state(manifest, file) == "present" or self._is_elsewhere(manifest, file):
                 continue
             if file.size_bytes is None:
                 return None
@@ -120,9 +142,11 @@ class Weights:
         """Compare every file with its checksum; `afresh` reads also what is remembered.
 
         Raises:
+            WeightsGone: a file that lumbre only pointed to is not there any more.
             WeightsMissing: a file is not here.
             WrongChecksum: a file holds other bytes.
         """
+        self.refuse_gone(manifest)
         for file in manifest.weights:
             path = self.path(manifest, file)
             if not path.is_file():
@@ -137,8 +161,10 @@ class Weights:
         """What a worker may open: part -> path, the first file of each part.
 
         Raises:
-            WeightsMissing, WrongChecksum: as `verify`; `skip_checksum` skips only the latter.
+            WeightsGone, WeightsMissing, WrongChecksum: as `verify`; `skip_checksum` skips only
+                the last.
         """
+        self.refuse_gone(manifest)
         paths = [(file, self.path(manifest, file)) for file in manifest.weights]
         if not all(path.is_file() for _, path in paths):
             raise WeightsMissing(model=manifest.id)
@@ -241,6 +267,9 @@ class Weights:
         known = self._known(path, facts)
         wrong_size = file.size_bytes not in (None, facts.st_size)
         return "corrupt" if wrong_size or known not in (None, file.sha256) else "present"
+
+    def _is_elsewhere(self, manifest: Manifest, file: WeightsFile) -> bool:
+        return not in_package(file) and not self.is_ours(manifest, file)
 
     def _is_coming(self, manifest: Manifest, file: WeightsFile) -> bool:
         return not in_package(file) and Partial(self.path(manifest, file)).size_bytes > 0

@@ -1,11 +1,14 @@
 """`lumbre models`: the household's models, their weights, and which one is the face."""
 
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from lumbre.cli.fitting import fitting, terminal_width
+from lumbre.cli.known_models import known_names, show_known
 from lumbre.cli.place import absolute
 from lumbre.cli.pulling import is_device, on_device, pull_all
 from lumbre.cli.render import Moving, as_json, bar, table, visible
@@ -37,9 +40,13 @@ def command() -> None:
 
 
 @command.command("list", cls=Verb, help="models.list")
+@click.option("--known", is_flag=True, help="models.known")
 @click.option("--json", "in_json", is_flag=True, help="json")
 @click.pass_obj
-def list_(session: Session, in_json: bool) -> None:
+def list_(session: Session, known: bool, in_json: bool) -> None:
+    if known:
+        show_known(session, in_json=in_json)
+        return
     registry, weights = _open(session)
     for error in registry.broken():
         session.complain(error)
@@ -58,11 +65,12 @@ def list_(session: Session, in_json: bool) -> None:
             manifest.role,
             manifest.quant or "",
             size(_bytes(manifest, weights), session.language),
-            session.say(f"cli.models.{weights.state(manifest)}"),
+            _state(session, manifest, weights),
         )
         for manifest in models
     ]
-    print(table(session.say("cli.models.columns").split("|"), rows))
+    heads = session.say("cli.models.columns").split("|")
+    print(fitting(heads, rows, droppable=(2, 1), width=terminal_width()))
 
 
 @command.command("show", cls=Verb, help="models.show")
@@ -84,7 +92,7 @@ def show(session: Session, model: str | None, schema: bool, in_json: bool) -> No
             print(as_json(_told(manifest, weights)))
         else:
             print(visible(dump_manifest(manifest)), end="")
-            state = session.say(f"cli.models.{weights.state(manifest)}")
+            state = _state(session, manifest, weights)
             print(visible(f"# {state}: {_place(manifest, weights)}"))
 
 
@@ -92,13 +100,13 @@ def show(session: Session, model: str | None, schema: bool, in_json: bool) -> No
 @click.argument("what", metavar="[ID|ROLE|CAPABILITY|DEVICE|all]", default="all")
 @click.option("--yes", is_flag=True, help="yes")
 @click.pass_obj
-def pull(session: Session, what: str, yes: bool) -> None:
+def pull(session: Session, what: str, yes: bool) -> int:
     registry, weights = _open(session)
     if is_device(what) and what not in [model.id for model in registry.usable()]:
         models = [registry.get(model_id) for model_id in on_device(session, what)]
     else:
         models = _meant(session, registry, what)
-    pull_all(session, weights, models, sure=yes)
+    return pull_all(session, weights, models, sure=yes)
 
 
 @command.command("verify", cls=Verb, help="models.verify")
@@ -111,9 +119,8 @@ def verify(session: Session, what: str) -> int:
     outcome = 0
     for manifest in _meant(session, registry, what):
         if what == "all" and weights.state(manifest) == "absent":
-            session.print(
-                "cli.models.row", model=manifest.id, state=session.say("cli.models.absent")
-            )
+            state = _state(session, manifest, weights)
+            session.print("cli.models.row", model=manifest.id, state=state)
             continue
         try:
             with Moving() as moving:
@@ -146,7 +153,8 @@ def remove(session: Session, model: str) -> None:
     if not weights.is_ours(manifest, manifest.weights[0]):
         path = registry.path_of(manifest.id)
         path.unlink()
-        session.print("cli.models.forgotten", path=path)
+        key = "removed" if weights.gone(manifest) else "forgotten"
+        session.print(f"cli.models.{key}", path=path)
 
 
 @command.command("add", cls=Verb, help="models.add")
@@ -166,6 +174,8 @@ def add(
     uri, eyes = address_of(what), projector and address_of(projector)
     if projector and bool(uri) != bool(eyes):
         raise BadArguments(reason=session.say("models.mixed"))
+    if uri is None and what.startswith(("http://", "https://")):
+        raise BadArguments(reason=session.say("models.other_page", address=what))
     if uri is not None:
         add_from_publisher(session, registry, uri, wanted, model_id=name, projector=eyes or None)
     else:
@@ -183,6 +193,9 @@ def _add_file(
     from lumbre.registry.add import manifest_from_file, write
 
     for named in (file, projector):
+        if named is not None and Path(named).is_dir():
+            reason = session.say("models.folder", path=named, quoted=shlex.quote(named))
+            raise BadArguments(reason=reason)
         if named is not None and not Path(named).is_file():
             raise BadArguments(reason=session.say("cli.models.no_file", path=named))
     with Moving() as moving:
@@ -223,7 +236,9 @@ def use(session: Session, role: str, model: str) -> None:
     from lumbre.cli.settings_file import write_setting
 
     registry, weights = _open(session)
-    manifest = registry.get(model)
+    with known_names():
+        manifest = registry.get(model)
+    weights.refuse_gone(manifest)
     if "chat" not in manifest.capabilities:
         raise CannotDo(model=manifest.id, what="chat")
     write_setting(session.config.folders.config_file, f"llm.{role}.id", manifest.id)
@@ -254,7 +269,16 @@ def _bytes(manifest: Manifest, weights: "Weights") -> int:
 
 def _meant(session: Session, registry: "Registry", what: str) -> list[Manifest]:
     """The models of an id, a role, a capability, or all; the primary is the one in force."""
-    return [registry.primary(_chosen(session))] if what == "primary" else registry.find(what)
+    if what == "primary":
+        return [registry.primary(_chosen(session))]
+    with known_names():
+        return registry.find(what)
+
+
+def _state(session: Session, manifest: Manifest, weights: "Weights") -> str:
+    if weights.gone(manifest) is not None:
+        return session.say("models.gone")
+    return session.say(f"cli.models.{weights.state(manifest)}")
 
 
 def _chosen(session: Session) -> str | None:

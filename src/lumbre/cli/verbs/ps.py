@@ -2,7 +2,8 @@
 
 import click
 
-from lumbre.cli.render import as_json, table
+from lumbre.cli.fitting import fitting, terminal_width
+from lumbre.cli.render import as_json
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Verb
 from lumbre.words import number, size
@@ -49,4 +50,5 @@ def command(session: Session, in_json: bool) -> None:
         )
         for model in seen["models"]
     ]
-    print(table(session.say("cli.ps.columns").split("|"), rows))
+    heads = session.say("cli.ps.columns").split("|")
+    print(fitting(heads, rows, droppable=(7, 5, 1, 4), width=terminal_width()))

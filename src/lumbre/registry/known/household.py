@@ -1,12 +1,13 @@
 """A household that a file describes: known models, each with its place in it."""
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from lumbre.core.errors import BadHousehold
+from lumbre.core.errors import BadHousehold, UnknownHousehold
 from lumbre.core.model import ROLES, Load, Manifest
 from lumbre.registry.known.table import find_known
 from lumbre.words import Sentence
@@ -14,6 +15,8 @@ from lumbre.words import Sentence
 _SHIPPED = Path(__file__).parent / "households"
 _MOST_BYTES = 256 * 1024
 _KEYS = ("id", "role", "load", "context", "remote")
+_LINE = re.compile(r"\(at line (\d+), column \d+\)")
+"""How tomllib ends what it says; of what the text ends in, it names no line."""
 _LOADS: tuple[Load, ...] = get_args(Load)
 
 
@@ -36,11 +39,19 @@ def find_household(name_or_path: str) -> DescribedHousehold:
     """A household by the name of one that ships, else by the path of its file.
 
     Raises:
-        BadHousehold: neither, or a file that does not describe one.
+        UnknownHousehold: neither.
+        BadHousehold: a file that does not describe one.
     """
     if name_or_path in household_names():
         return read_household(_SHIPPED / f"{name_or_path}.toml")
-    return read_household(Path(name_or_path))
+    if not name_or_path:
+        raise UnknownHousehold(name=name_or_path, known=household_names())
+    path = Path(name_or_path)
+    try:
+        path.lstat()
+    except (OSError, ValueError) as error:
+        raise UnknownHousehold(name=name_or_path, known=household_names()) from error
+    return read_household(path)
 
 
 def read_household(path: Path) -> DescribedHousehold:
@@ -74,7 +85,12 @@ def _model(row: Mapping[str, Any], path: Path) -> Manifest:
     role, load = row.get("role", known.role), row.get("load")
     for key, value, choices in (("role", role, ROLES), ("load", load, (*_LOADS, None))):
         if value not in choices:
-            reason = Sentence("planning_for.value", key=key, value=str(value))
+            reason = Sentence(
+                "planning_for.choice",
+                key=key,
+                value=str(value),
+                choices=list(filter(None, choices)),
+            )
             raise _bad(path, reason)
     context = row.get("context", known.context_tokens)
     if type(context) is not int or not 0 <= context <= known.context_tokens:
@@ -88,14 +104,23 @@ def _model(row: Mapping[str, Any], path: Path) -> Manifest:
 def _table(path: Path) -> dict[str, Any]:
     try:
         if not path.is_file():
-            raise _bad(path, Sentence("planning_for.no_file"))
+            raise _bad(path, Sentence("planning_for.not_a_file"))
         if path.stat().st_size > _MOST_BYTES:
             raise _bad(path, Sentence("planning_for.too_long"))
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        reason = Sentence("planning_for.not_toml", detail=str(error).partition("\n")[0][:200])
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        detail = getattr(error, "strerror", None) or str(error)
+        reason = Sentence("planning_for.unreadable", detail=detail.partition("\n")[0][:200])
         raise _bad(path, reason) from error
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        said = str(error).partition("\n")[0][:200]
+        found = _LINE.search(said)
+        line = int(found[1]) if found else max(1, len(text.splitlines()))
+        detail = said[: found.start()].strip() if found else said
+        raise _bad(path, Sentence("planning_for.not_toml", line=line, detail=detail)) from error
 
 
 def _bad(path: Path, reason: Sentence) -> BadHousehold:
-    return BadHousehold(path=path, reason=reason, known=household_names())
+    return BadHousehold(path=path, reason=reason)

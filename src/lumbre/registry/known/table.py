@@ -3,6 +3,7 @@
 The table is models.toml beside this file. Nothing of it is read before the first question.
 """
 
+import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,9 @@ _USUAL = "Q4_K_M"
 _ADAPTERS: Mapping[str, str] = {"gguf": "llama_cpp", "onnx": "onnx", "ctranslate2": "whisper"}
 _IDLE_WORDS = re.compile(r"-(?:instruct|it|chat|gguf)(?=-|$)")
 """Parts of a name that tell no two of these models apart."""
+_REPOSITORY = re.compile(r"(?P<name>[\w-]+/[\w.-]+)(?: \((?P<quant>\w+)\))?")
+_NAMED_QUANTS = (*_QUANTS, "F16")
+"""Some repositories hold one quant, and say so in their name."""
 ARITHMETIC = "arithmetic"
 """What a size stands on that was not published: the tensors its quant makes of its numbers."""
 
@@ -84,6 +88,20 @@ class KnownModel:
         return sum(prod(tensor.shape) for tensor in self.facts.tensors) - copied
 
     @property
+    def address(self) -> str:
+        """Of the repository its size was read in, as `lumbre models add` takes it; may be empty."""
+        if self.shape is None:
+            return ""
+        for told in self.files.split(", "):
+            found = _REPOSITORY.fullmatch(told)
+            if found is None or found["quant"] not in (None, self.quant):
+                continue
+            named = [quant for quant in _NAMED_QUANTS if f"-{quant}-" in found["name"]]
+            if not named or self.quant in named:
+                return f"hf:{found['name']}"
+        return ""
+
+    @property
     def chats(self) -> bool:
         return self.role in CHAT_ROLES or "chat" in self.capabilities
 
@@ -134,6 +152,12 @@ def find_known(name: str) -> KnownModel | None:
     quant the usual one is meant.
     """
     return _names().get(_plain(name))
+
+
+def nearest_known(name: str) -> list[str]:
+    """Ids without a quant that are written like a name, nearest first; at most three."""
+    bases = dict.fromkeys(model.base for model in known_models())
+    return difflib.get_close_matches(_plain(name), bases, 3, 0.6)
 
 
 @cache
