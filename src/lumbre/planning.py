@@ -56,6 +56,8 @@ class Wanted:
     """Models that run elsewhere."""
     refused: tuple[Refused, ...] = ()
     """Models of which nothing is known to plan with, and why."""
+    cut: Mapping[str, Sentence] = field(default_factory=dict)
+    """Models whose context the settings want longer than they were trained for."""
 
 
 class Planning:
@@ -119,9 +121,18 @@ class Planning:
         if manifest.role not in CHAT_ROLES:
             return trained_tokens
         llm = self._config.settings.llm
-        small = manifest.role in ("lightweight", "micro")
+        small = _section(manifest) == "lightweight"
         wish_tokens = (llm.lightweight if small else llm.primary).context_length
         return min(wish_tokens, trained_tokens or wish_tokens)
+
+    def _set_tokens(self, manifest: Manifest) -> int:
+        """What a person wrote for a chat model's context, be it too much; 0: nothing."""
+        section = _section(manifest)
+        key = f"llm.{section}.context_length"
+        if manifest.role not in CHAT_ROLES or key not in self._config.origins:
+            return 0
+        llm = self._config.settings.llm
+        return (llm.lightweight if section == "lightweight" else llm.primary).context_length
 
     def limits(self, host: Host, held: Mapping[str, int] | None = None) -> dict[str, int]:
         """Bytes the models may have on each device; `held` is what those loaded hold now."""
@@ -180,9 +191,29 @@ class Planning:
                 estimate,
                 remote=wanted.remote,
             )
-        return replace(made, refused=(*made.refused, *wanted.refused))
+        models = tuple(
+            replace(planned, notes=(wanted.cut[planned.id], *planned.notes))
+            if planned.id in wanted.cut
+            else planned
+            for planned in made.models
+        )
+        return replace(made, models=models, refused=(*made.refused, *wanted.refused))
 
     def _named(self, models: Sequence[str] | None) -> Iterator[Manifest]:
+        """Each once. Of those asked for by name, the first that would be primary is."""
+        seen: set[str] = set()
+        has_primary = False
+        for manifest in self._found(models):
+            if manifest.id in seen:
+                continue
+            seen.add(manifest.id)
+            if has_primary and manifest.role == "primary":
+                yield replace(manifest, role="secondary")
+                continue
+            has_primary = has_primary or manifest.role == "primary"
+            yield manifest
+
+    def _found(self, models: Sequence[str] | None) -> Iterator[Manifest]:
         mine = self._registry.in_effect(self._config.settings.llm.primary.id or None)
         if models is None:
             yield from mine
@@ -214,7 +245,11 @@ class Planning:
             here[manifest.id] = Here(
                 path, manifest.checksum_sha256 or "", self.engine(manifest, host).build
             )
-        return replace(found, wishes=(*found.wishes, wish), here=here)
+        cut = dict(found.cut)
+        if context is None and wish.context_tokens < (asked := self._set_tokens(manifest)):
+            tokens = wish.context_tokens
+            cut[wish.id] = Sentence("plan.note.trained", tokens=tokens, wished_tokens=asked)
+        return replace(found, wishes=(*found.wishes, wish), here=here, cut=cut)
 
     def _facts(self, manifest: Manifest) -> Facts | None:
         """Of its file, if it is here, else of the known model of that name."""
@@ -273,6 +308,11 @@ class Planning:
         measured = self.records.requests_per_hour(manifest.id)
         asked = float(getattr(self._config.settings.use, manifest.role))
         return asked if measured is None else measured
+
+
+def _section(manifest: Manifest) -> Literal["lightweight", "primary"]:
+    """Of the settings in `llm`, the one that counts for a chat model."""
+    return "lightweight" if manifest.role in ("lightweight", "micro") else "primary"
 
 
 def this_machine_of(config: Config) -> Host:

@@ -93,9 +93,44 @@ def shown(plan: Plan = PLAN, language: Language = "en", width: int = 80) -> str:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("width", [80, 100])
-def test_a_plan_fits_a_terminal_of_eighty_columns(language: Language, width: int) -> None:
-    assert all(len(line) <= width for line in shown(language=language, width=width).splitlines())
+@pytest.mark.parametrize("width", [30, 40, 60, 80, 100])
+def test_no_line_of_a_plan_is_wider_than_the_terminal(language: Language, width: int) -> None:
+    wish = Wish(id="alpha", role="primary", facts=None, beside_bytes=GB // 10)
+    lines = [
+        *shown(language=language, width=width).splitlines(),
+        *why_lines(PLAN, wish, language, width=width),
+    ]
+    assert all(len(line) <= width for line in lines)
+
+
+def test_a_narrow_terminal_gets_each_figure_after_its_name() -> None:
+    text = " ".join(shown(width=40).split())
+    assert "cpu A processor, 8 threads 32.0 GB, 28.0 GB free" in text
+    assert "gpu0 layers 24, weights 6.0 GB, context 1.0 GB, other 500 MB, total 7.5 GB" in text
+    assert "cpu stay loaded 3.0 GB, usual 12.0 GB, most 13.2 GB, limit 27.0 GB" in text
+    named = replace(GAMMA, id="a-name-that-is-nearly-as-long-as-a-line")
+    legend = shown(replace(PLAN, models=(ALPHA, BETA, named)), width=45).splitlines()
+    begin = legend.index("  C a-name-that-is-nearly-as-long-as-a-line")
+    assert legend[begin + 1] == "    10.0 GB (by turns with B)"
+    assert "\N{NO-BREAK SPACE}" not in text
+
+
+def test_where_nothing_fits_the_reason_comes_first_and_nothing_empty_is_shown() -> None:
+    text = shown(replace(PLAN, models=(), remote=()))
+    assert "free\n\nWITHOUT A PLACE\n  delta does not fit" in text
+    assert not any(part in text for part in ("MODELS", "MEMORY", "stay loaded  ", "[---"))
+    remote = shown(replace(PLAN, models=(), refused=()))
+    assert "\n\nMODELS\nomega: runs elsewhere" in remote
+    assert remote.endswith("\n\nEverything fits.")
+    gone = Sentence("planning.no_weights", model="delta")
+    unweighed = replace(DELTA, reason=gone, would_fit=())
+    assert "nothing of it" not in shown(replace(PLAN, refused=(unweighed,)))
+
+
+def test_a_model_that_was_measured_is_not_said_to_have_been_full() -> None:
+    text = " ".join(shown(replace(PLAN, models=(replace(ALPHA, basis="calibrated"),))).split())
+    assert "about 31 tokens/s, corrected by measurement" in text
+    assert "corrected by measurement: the estimate, with what this model was measured" in text
 
 
 def test_every_model_and_every_byte_of_it_is_in_the_table() -> None:
@@ -117,7 +152,7 @@ def test_every_model_and_every_byte_of_it_is_in_the_table() -> None:
     assert "omega: runs elsewhere" in text
     assert "formula (not measured on this kind of device)" in text
     assert "alpha: cache of the talk in q8_0 instead of f16" in text
-    assert "alpha: of weights, 1.0 GB are a second copy" in text
+    assert "alpha: 1.0 GB of the weights are a second copy" in text
 
 
 def test_who_has_no_place_is_told_with_the_reason_and_what_would_fit() -> None:
@@ -130,10 +165,21 @@ def test_who_has_no_place_is_told_with_the_reason_and_what_would_fit() -> None:
 
 
 def test_the_verdict_tells_a_resident_from_the_others() -> None:
-    assert "do not fit: delta" in verdict(PLAN, "en")
+    (placeless,) = verdict(PLAN, "en")
+    assert placeless == "Models that are to stay loaded do not fit: delta"
     on_demand = replace(PLAN, refused=(replace(DELTA, must_be_resident=False),))
-    assert verdict(on_demand, "en") == "Not everything fits: delta"
-    assert verdict(replace(PLAN, refused=()), "en") == "Everything fits."
+    assert verdict(on_demand, "en") == ("Not everything fits: delta",)
+    assert verdict(replace(PLAN, refused=()), "en") == ("Everything fits.",)
+
+
+def test_a_resident_that_takes_turns_is_not_said_to_have_no_place() -> None:
+    turning = replace(PLAN, models=(ALPHA, replace(BETA, must_be_resident=True), GAMMA))
+    told = "Have to take turns, though they were to stay loaded: beta"
+    assert verdict(replace(turning, refused=()), "en") == (told,)
+    assert verdict(turning, "en") == (
+        "Models that are to stay loaded do not fit: delta",
+        told,
+    )
 
 
 def test_the_machine_is_told_first() -> None:
@@ -235,6 +281,21 @@ def test_why_tells_every_part_and_what_was_given_up() -> None:
     assert "would fit: with its file read rather than mapped: 12.0 GB" in "\n".join(refused)
 
 
+def test_why_counts_no_layers_of_a_model_that_has_none() -> None:
+    voice = Planned(
+        id="voice",
+        role="stt",
+        choice=Choice(context_tokens=0),
+        placements=(Placement(CPU, 0, Footprint(weights_bytes=2 * GB)),),
+        residency="on_demand",
+        basis="formula",
+    )
+    wish = Wish(id="voice", role="stt", facts=None, fixed_bytes=2 * GB)
+    told = list(why_lines(replace(PLAN, models=(voice,)), wish, "en", width=80))
+    assert "on cpu: 2.0 GB" in told
+    assert not any("layers" in line for line in told)
+
+
 def test_the_formula_of_a_talk_is_written_with_its_numbers() -> None:
     def formula(name: str, **choice: object) -> str:
         known = find_known(name)
@@ -309,7 +370,7 @@ def test_the_most_context_that_fits_is_found(lumbre: Run) -> None:
         (("--why", "x", "--json"), "exclude each other"),
         (("--models", "solar", "--why", "nobody"), "it is not in this plan"),
         (("--machine", "nowhere"), "no machine and no file called nowhere"),
-        (("--household", "nobody"), "no such file"),
+        (("--household", "nobody"), "nobody"),
     ],
 )
 def test_what_cannot_be_planned_is_refused_in_one_line(
@@ -320,6 +381,14 @@ def test_what_cannot_be_planned_is_refused_in_one_line(
     assert said in done.stderr
     assert "Traceback" not in done.stderr
     assert not done.stdout
+
+
+def test_a_context_asked_of_models_that_do_not_talk_is_told_to_mean_nothing(lumbre: Run) -> None:
+    asked = ("plan", "--machine", "cpu-16gb", "--context", "100000", "--models")
+    done = lumbre(*asked, "bge-m3")
+    assert done.returncode == 0, done.stderr
+    assert "--context says nothing of a model that does not talk: bge-m3-q8_0" in done.stdout
+    assert "--context says" not in lumbre(*asked, "bge-m3,llama-3.1-8b").stdout
 
 
 def test_weights_that_lie_are_told_and_the_others_are_planned(lumbre: Run, tmp_path: Path) -> None:

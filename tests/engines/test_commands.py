@@ -1,12 +1,18 @@
 """A person sees which engines are here and which suit, gets one, and is told what went wrong."""
 
 import json
+import os
+import pty
 import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import environment_of
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -43,10 +49,14 @@ def test_one_is_installed_from_a_folder_wished_for_and_removed(
     done = lumbre("engines", "install", "--from", str(wheel.parent))
     assert done.returncode == 0, done.stderr
     name = done.stdout.split("Installed: ")[1].split()[0]
-    assert f'[worker] engine = "{name}"' in done.stdout
+    assert told_setting(done.stdout) == f'worker.engine = "{name}"'
     again = lumbre("engines", "install", "--from", str(wheel))
     assert f"Installed already: {name}" in again.stdout
-    (home / "config.toml").write_text(f'[worker]\nengine = "{name}"\n')
+    (home / "config.toml").write_text("[worker]\nprompt_threads = 1\n")
+    opened = lumbre("engines", "install", "--from", str(wheel))
+    assert "under [worker] in" in opened.stdout
+    assert told_setting(opened.stdout) == f'engine = "{name}"'
+    (home / "config.toml").write_text(told_setting(done.stdout))
     assert f"GGUF models run with {name}." in lumbre("engines", "list").stdout
     gone = lumbre("engines", "remove", name, "--lang", "es")
     assert gone.stdout == f"Borrado: {home / 'engines' / name}\n"
@@ -65,6 +75,7 @@ def test_one_is_installed_from_a_folder_wished_for_and_removed(
         (("install", "--from", "/nowhere"), 2, "no such file or folder"),
         (("remove", "built-in"), 2, "has not installed built-in"),
         (("install", "cpu"), 2, "nobody is here to confirm"),
+        (("install", "server-cpu"), 2, "is in no package index"),
     ],
 )
 def test_what_cannot_be_is_one_line_and_a_hint(
@@ -73,8 +84,45 @@ def test_what_cannot_be_is_one_line_and_a_hint(
     done = lumbre("engines", *arguments)
     assert done.returncode == status
     assert words in done.stderr
+    assert "hint: lumbre --help" not in done.stderr
     assert "hint:" in done.stderr
     assert "Traceback" not in done.stderr
+    assert "looking whether it runs" not in done.stderr
+
+
+def told_setting(stdout: str) -> str:
+    """What a person is told to write."""
+    return stdout.splitlines()[-1].partition(": ")[2]
+
+
+def test_a_folder_with_nothing_to_try_is_not_said_to_be_tried(lumbre: Run, tmp_path: Path) -> None:
+    done = lumbre("engines", "install", "--from", str(tmp_path))
+    assert done.returncode == 2
+    assert "no file in it suits this machine" in done.stderr
+    assert "looking whether it runs" not in done.stderr
+
+
+@pytest.mark.parametrize("language", ["en", "es", "ru"])
+def test_in_a_terminal_no_word_of_the_list_is_cut(home: Path, language: str) -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as screen:
+        child = subprocess.Popen(
+            [sys.executable, "-m", "lumbre", "--lang", language, "engines", "list"],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+            env=environment_of(home, COLUMNS="50", PATH="/nowhere"),
+        )
+        os.close(theirs)
+        told = b""
+        with suppress(OSError):  # the other end is closed
+            while piece := screen.read(65536):
+                told += piece
+        assert child.wait() == 0
+    lines = told.decode().splitlines()
+    longest = max(len(word) for word in told.decode().split())
+    assert len(lines) > 8
+    assert all(len(line) <= max(50, longest + 4) for line in lines)
 
 
 def test_one_file_of_no_use_does_not_keep_the_others_from_being_tried(

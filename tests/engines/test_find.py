@@ -78,7 +78,7 @@ def test_a_program_that_is_none_is_told_of_with_its_own_words(
 
 def test_one_that_hangs_is_not_waited_for_and_what_it_started_is_ended(tmp_path: Path) -> None:
     program = script(tmp_path / "llama-server", f"echo $$ > {tmp_path}/group; sleep 1000; exit 0")
-    with pytest.raises(Useless):
+    with pytest.raises(Useless, match=r"it did not answer --version within 0\.2 s"):
         server_version(program, wait_s=0.2)
     assert psutil.Process().children(recursive=True) == []
     group = int((tmp_path / "group").read_text())

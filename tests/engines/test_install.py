@@ -19,7 +19,7 @@ import pytest
 
 from lumbre.backends import llama_cpp, llama_server
 from lumbre.core.backend import WorkerSettings
-from lumbre.core.errors import BadArguments, BadEngine, EngineInUse
+from lumbre.core.errors import BadEngine, EngineInUse, UnknownEngine
 from lumbre.core.generation import ChatRequest
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
@@ -334,5 +334,5 @@ def test_an_install_that_is_killed_leaves_nothing_behind_the_next_one(
 
 def test_only_what_was_installed_is_removed(home: Path) -> None:
     for name in ("built-in", "llama-server", "../engines", "."):
-        with pytest.raises(BadArguments, match="has not installed"):
+        with pytest.raises(UnknownEngine, match="has not installed"):
             remove(home, name)

@@ -10,6 +10,7 @@ from lumbre.cli.session import Session
 from lumbre.core.errors import BadArguments, LumbreError, UnknownModel
 from lumbre.core.machine import CPU, Host
 from lumbre.core.model import CHAT_ROLES
+from lumbre.words import Sentence
 
 if TYPE_CHECKING:
     from lumbre.planning import Context, Planning, Wanted
@@ -32,7 +33,7 @@ def where_and_who(
 
     Raises:
         UnknownMachine, BadMachine: as `find_machine`.
-        BadHousehold: there is none of this name, or its file says what cannot be.
+        UnknownHousehold, BadHousehold: there is none, or its file says what cannot be.
     """
     from lumbre.planning import this_machine_of
 
@@ -107,6 +108,14 @@ def within_training(session: Session, wanted: "Wanted", context: "Context") -> N
                 wanted_tokens=context,
             )
             raise BadArguments(reason=reason)
+
+
+def untouched_by_context(wanted: "Wanted") -> tuple[Sentence, ...]:
+    """A note where a context was asked for and nobody talks."""
+    silent = [wish.id for wish in wanted.wishes if wish.role not in CHAT_ROLES]
+    if not silent or len(silent) < len(wanted.wishes):
+        return ()
+    return (Sentence("plan_view.ask.no_chat", models=silent),)
 
 
 def ids_of(session: Session, text: str | None) -> list[str] | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from string import ascii_uppercase
 
+from lumbre.cli.plan_table import tied, untied
 from lumbre.cli.render import folded
 from lumbre.core.plan import Plan, Planned, Total
 from lumbre.words import Language, say, size
@@ -14,7 +15,6 @@ from lumbre.words import Language, say, size
 _SYSTEM, _FREE = "#", "-"
 _COLOURS = (44, 42, 45, 46, 43, 41)
 """Backgrounds of a terminal: blue, green, magenta, cyan, yellow, red."""
-_TIED = "\N{NO-BREAK SPACE}"
 _BESIDE = 4
 """Blanks before the bar, and its two ends."""
 
@@ -37,8 +37,7 @@ def bars(plan: Plan, language: Language, *, width: int, coloured: bool) -> Itera
         drawn = draw(parts, width - _BESIDE)
         yield f"  {total.device}"
         yield f"  [{_painted(drawn) if coloured else drawn}]"
-        legend = "  ".join(_told(part, language) for part in parts if part.bytes)
-        yield from (line.replace(_TIED, " ") for line in folded(legend, width, 2))
+        yield from _legend([_told(part, language) for part in parts if part.bytes], width)
 
 
 def parts_of(plan: Plan, total: Total, language: Language) -> tuple[Part, ...]:
@@ -70,6 +69,13 @@ def parts_of(plan: Plan, total: Total, language: Language) -> tuple[Part, ...]:
     )
 
 
+def _legend(meant: Sequence[str], width: int) -> list[str]:
+    """As many on a line as it holds whole; in a terminal too narrow for one, each by itself."""
+    if max(map(len, meant), default=0) > width - 2:
+        return [line for one in meant for line in folded(one, width, 2, further=4)]
+    return untied(folded("  ".join(tied(one, width) for one in meant), width, 2))
+
+
 def draw(parts: Sequence[Part], cells: int) -> str:
     """Letters in proportion to bytes; who has any memory has a letter, while there is room."""
     whole = sum(part.bytes for part in parts)
@@ -98,7 +104,7 @@ def _told(part: Part, language: Language) -> str:
     if part.others:
         others = " ".join(part.others)
         told = say("plan_view.bar.turns", language, part=told, others=others)
-    return told.replace(" ", _TIED)
+    return told
 
 
 def _letters(count: int) -> list[str]:

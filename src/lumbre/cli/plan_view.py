@@ -3,16 +3,16 @@
 from collections.abc import Iterator, Sequence
 
 from lumbre.cli.plan_bars import bars, letters_of
-from lumbre.cli.render import columns, folded
+from lumbre.cli.plan_table import NOTHING, laid_out, side_by_side
+from lumbre.cli.render import folded
 from lumbre.core.machine import CPU, Device, Host
-from lumbre.core.plan import Placement, Plan, Planned
+from lumbre.core.plan import Placement, Plan, Planned, Refused
 from lumbre.words import Language, Sentence, number, say, size
 
 _OFFERED = 3
 """Things that would fit instead, told of each model without a place."""
 _FEW = 10
 """Fewer tokens a second than this are told with a decimal."""
-_NOTHING = "-"
 
 
 def plan_lines(plan: Plan, language: Language, *, width: int, coloured: bool) -> Iterator[str]:
@@ -20,15 +20,18 @@ def plan_lines(plan: Plan, language: Language, *, width: int, coloured: bool) ->
     yield from host_lines(plan.host, language, width)
     if not plan.models and not plan.refused and not plan.remote:
         yield ""
-        yield say("plan_view.nothing_planned", language)
+        yield from folded(say("plan_view.nothing_planned", language), width, 0)
         return
-    yield ""
-    yield from _models(plan, language, width)
-    yield ""
-    yield say("plan_view.memory", language)
-    yield from bars(plan, language, width=width, coloured=coloured)
-    yield ""
-    yield from _totals(plan, language, width)
+    if plan.models:
+        yield ""
+        yield from _models(plan, language, width)
+    yield from _remote(plan, language, width)
+    if plan.models:
+        yield ""
+        yield say("plan_view.memory", language)
+        yield from bars(plan, language, width=width, coloured=coloured)
+        yield ""
+        yield from _totals(plan, language, width)
     if plan.refused:
         yield ""
         yield from _refused(plan, language, width)
@@ -39,17 +42,23 @@ def plan_lines(plan: Plan, language: Language, *, width: int, coloured: bool) ->
             yield from folded(note, width, 2)
     yield ""
     yield from _basis(plan, language, width)
-    yield from folded(verdict(plan, language), width, 0)
+    for sentence in verdict(plan, language):
+        yield from folded(sentence, width, 0)
 
 
-def verdict(plan: Plan, language: Language) -> str:
-    """Whether everything has a place, in one sentence; those that are to stay loaded first."""
-    if not plan.residents_fit:
-        return say("plan_view.residents_do_not_fit", language, models=list(plan.not_resident))
-    if plan.fits:
-        return say("plan_view.everything_fits", language)
-    names = [refused.id for refused in plan.refused]
-    return say("plan_view.not_everything_fits", language, models=names)
+def verdict(plan: Plan, language: Language) -> tuple[str, ...]:
+    """Whether everything has a place; those that are to stay loaded first."""
+    refused = [one.id for one in plan.refused]
+    placeless = [name for name in plan.not_resident if name in refused]
+    taking_turns = [name for name in plan.not_resident if name not in refused]
+    said: list[str] = []
+    if placeless:
+        said.append(say("plan_view.residents_do_not_fit", language, models=placeless))
+    elif refused:
+        said.append(say("plan_view.not_everything_fits", language, models=refused))
+    if taking_turns:
+        said.append(say("plan_view.residents_take_turns", language, models=taking_turns))
+    return tuple(said) or (say("plan_view.everything_fits", language),)
 
 
 def plain(text: str, language: Language) -> str:
@@ -94,9 +103,9 @@ def host_lines(host: Host, language: Language, width: int) -> Iterator[str]:
         (f"  {device.id}", _device(device, host, language), _memory(device, language))
         for device in host.devices
     ]
-    yield from columns(rows)
+    yield from side_by_side(rows, width)
     if host.driver:
-        told = say("plan_view.driver", language, driver=host.driver, cuda=host.cuda or _NOTHING)
+        told = say("plan_view.driver", language, driver=host.driver, cuda=host.cuda or NOTHING)
         yield from folded(told, width, 2)
 
 
@@ -125,14 +134,20 @@ def _models(plan: Plan, language: Language, width: int) -> Iterator[str]:
     for planned in plan.models:
         heads[len(table)] = _about(planned, letters[planned.id], language, width)
         table += [_row(placement, planned, language) for placement in planned.placements]
-    heads[len(table)] = [say("plan_view.system", language)]
+    heads[len(table)] = folded(say("plan_view.system", language), width, 0)
     table += [
         (f"  {total.device}", "", "", "", "", size(total.system_bytes, language))
         for total in plan.totals
     ]
-    for number_of, line in enumerate(columns(table, right=range(1, 6))):
+    for number_of, lines in enumerate(laid_out(table, language, width)):
         yield from heads.get(number_of, ())
-        yield line
+        yield from lines
+
+
+def _remote(plan: Plan, language: Language, width: int) -> Iterator[str]:
+    if plan.remote and not plan.models:
+        yield ""
+        yield say("plan_view.models", language)
     for model in plan.remote:
         yield from folded(say("plan_view.remote", language, model=model), width, 0)
 
@@ -156,6 +171,11 @@ def _speed(planned: Planned, language: Language) -> str:
     return say("plan_view.speed", language, speed=number(speed, language, int(speed < _FEW)))
 
 
+def has_layers(planned: Planned, placement: Placement) -> bool:
+    """Whether the model is one that is placed by layers."""
+    return bool(planned.choice.context_tokens or placement.layers)
+
+
 def _row(placement: Placement, planned: Planned, language: Language) -> tuple[str, ...]:
     part = placement.footprint
     sizes = (
@@ -164,11 +184,10 @@ def _row(placement: Placement, planned: Planned, language: Language) -> tuple[st
         part.compute_bytes + part.overhead_bytes,
         part.total_bytes,
     )
-    told = [size(count, language) if count else _NOTHING for count in sizes]
-    has_layers = planned.choice.context_tokens or placement.layers
+    told = [size(count, language) if count else NOTHING for count in sizes]
     return (
         f"  {placement.device}",
-        str(placement.layers) if has_layers else _NOTHING,
+        str(placement.layers) if has_layers(planned, placement) else NOTHING,
         *told,
     )
 
@@ -191,7 +210,8 @@ def _totals(plan: Plan, language: Language, width: int) -> Iterator[str]:
         ]
         for total in plan.totals
     ]
-    yield from columns(rows, right=range(1, 6))
+    for lines in laid_out(rows, language, width):
+        yield from lines
     yield from folded(say("plan_view.totals_told", language), width, 2)
 
 
@@ -207,8 +227,13 @@ def _refused(plan: Plan, language: Language, width: int) -> Iterator[str]:
         yield from folded(told, width, 2, further=4)
         for what in refused.would_fit[:_OFFERED]:
             yield from folded(say("plan_view.would_fit", language, what=what), width, 4, further=6)
-        if not refused.would_fit:
+        if is_too_large(refused):
             yield from folded(say("plan_view.nothing_fits", language), width, 4)
+
+
+def is_too_large(refused: Refused) -> bool:
+    """Whether it was weighed, and neither it nor anything like it has a place."""
+    return not refused.would_fit and refused.reason.key.startswith("plan.")
 
 
 def _notes(plan: Plan, language: Language) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from lumbre.cli.plan_view import basis_of, context_of, plain
+from lumbre.cli.plan_view import basis_of, context_of, has_layers, is_too_large, plain
 from lumbre.cli.render import folded
 from lumbre.core.backend import KvType
 from lumbre.core.machine import CPU
@@ -85,7 +85,8 @@ def _of_kind(
 def _planned(
     plan: Plan, planned: Planned, wish: Wish, language: Language, width: int
 ) -> Iterator[str]:
-    yield say("plan_view.why.title", language, model=planned.id, total_bytes=planned.total_bytes)
+    title = say("plan_view.why.title", language, model=planned.id, total_bytes=planned.total_bytes)
+    yield from folded(title, width, 0)
     yield from folded(_runs(planned, language), width, 2)
     if planned.choice.context_tokens:
         formula = cache_formula(wish, planned, language)
@@ -93,22 +94,23 @@ def _planned(
         yield from folded(kept, width, 2)
     first = next((p.device for p in planned.placements if p.device != CPU), CPU)
     for placement in planned.placements:
-        yield say(
-            "plan_view.why.device",
+        told = say(
+            f"plan_view.why.{'device' if has_layers(planned, placement) else 'process'}",
             language,
             device=placement.device,
             layers=placement.layers,
             part_bytes=placement.footprint.total_bytes,
         )
+        yield from folded(told, width, 0)
         beside_bytes = wish.beside_bytes if placement.device == first else 0
         for line in _parts(placement, wish, beside_bytes, language):
             yield from folded(line, width, 2, further=4)
     basis = basis_of(planned, plan.host, language)
     yield from folded(say("plan_view.why.basis", language, basis=basis), width, 0)
     if not planned.notes:
-        yield say("plan_view.why.nothing_given_up", language)
+        yield from folded(say("plan_view.why.nothing_given_up", language), width, 0)
         return
-    yield say("plan_view.why.given_up", language)
+    yield from folded(say("plan_view.why.given_up", language), width, 0)
     for note in planned.notes:
         yield from folded(plain(note, language), width, 2, further=4)
 
@@ -155,5 +157,5 @@ def _refused(refused: Refused, language: Language, width: int) -> Iterator[str]:
     yield from folded(told, width, 0)
     for what in refused.would_fit:
         yield from folded(say("plan_view.would_fit", language, what=what), width, 2, further=4)
-    if not refused.would_fit:
+    if is_too_large(refused):
         yield from folded(say("plan_view.nothing_fits", language), width, 2)

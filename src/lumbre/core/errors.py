@@ -50,6 +50,7 @@
     │   ├── HouseholdRuns
     │   ├── BadEngine
     │   ├── UnknownEngine
+    │   ├── UnknownEngine
     │   ├── EngineInUse
     │   └── HomeNotUsable
     ├── CapacityError          wait, or choose something smaller
@@ -438,6 +439,13 @@ class BadEngine(UsageError):
 
     code = "bad_engine"
     wants = ("path", "reason")
+
+
+class UnknownEngine(UsageError):
+    """A name that is no build of the engine to be had or let go of here."""
+
+    code = "unknown_engine"
+    wants = ("reason",)
 
 
 class UnknownEngine(UsageError):

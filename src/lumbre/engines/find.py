@@ -119,7 +119,7 @@ def _program(program: str) -> Found:
     try:
         tried = try_server(Path(program), ASK_S)
     except Useless as useless:
-        return replace(found, problem=str(useless))
+        return replace(found, problem=useless.text)
     return replace(found, device=card_kind(tried.cards), build=f"{PROGRAM}-{tried.version}")
 
 

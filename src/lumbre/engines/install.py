@@ -194,7 +194,7 @@ def _try(source: Path, form: Form, root: Path) -> Tried:
     try:
         return try_wheel(root) if form == "wheel" else try_server(root)
     except Useless as useless:
-        raise _bad(source, "does_not_run", detail=str(useless)) from useless
+        raise _bad(source, "does_not_run", detail=useless.text) from useless
 
 
 def _mark(made: Made) -> str:

@@ -6,7 +6,7 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from lumbre.core.errors import BadArguments, EngineInUse
+from lumbre.core.errors import EngineInUse, UnknownEngine
 from lumbre.engines.find import NEW, installed
 from lumbre.words import Sentence
 
@@ -15,13 +15,13 @@ def remove(home_engines: Path, name: str) -> Path:
     """Remove what `install` put there; returns where it was.
 
     Raises:
-        BadArguments: nothing of this name was installed by lumbre.
+        UnknownEngine: nothing of this name was installed by lumbre.
         EngineInUse: a process has it open.
     """
     names = [engine.name for engine in installed(home_engines)]
     if name not in names:
         key = "not_installed" if names else "none_installed"
-        raise BadArguments(reason=Sentence(f"engines.{key}", name=name, known=names))
+        raise UnknownEngine(reason=Sentence(f"engines.{key}", name=name, known=names))
     folder = home_engines / name
     if pids := users(folder):
         raise EngineInUse(engine=name, pid=pids[0])

@@ -13,12 +13,15 @@ from pathlib import Path
 
 from lumbre.core.machine import DeviceKind
 from lumbre.engines.elf import read_binary
+from lumbre.words import Sentence
 from lumbre.workers.environment import inherited
 from lumbre.workers.flags import FlagMissing, flags, known_flags
 
 PROGRAM = "llama-server"
 TRIAL_S = 60.0
 """A first look at a large build on a slow disk, a graphics driver's start included."""
+FIRST_S = 10.0
+"""The same for its first word: its version."""
 ASK_S = 5.0
 """For a program that only says its version."""
 _KINDS: tuple[tuple[str, DeviceKind], ...] = (
@@ -38,6 +41,11 @@ _LIBRARIES: tuple[tuple[str, DeviceKind], ...] = (
 
 class Useless(Exception):
     """It does not run, or not as an engine; the text is its own."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text)
+        self.text = text
+        """A `Sentence`, where it said nothing of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +106,7 @@ def try_server(program: Path, wait_s: float = TRIAL_S) -> Tried:
     Raises:
         Useless: it does not run, is something else, or cannot be told what a worker must.
     """
-    version = server_version(program, wait_s)
+    version = server_version(program, min(wait_s, FIRST_S))
     try:
         flags(_ORDERS, key_path="", known=known_flags(_told([str(program), "--help"], wait_s)))
     except FlagMissing as missing:
@@ -147,7 +155,9 @@ def _told(line: Sequence[str], wait_s: float) -> str:
             with suppress(ProcessLookupError):  # what it started goes with it
                 os.killpg(child.pid, signal.SIGKILL)
             if isinstance(stopped, subprocess.TimeoutExpired):
-                raise Useless(f"{wait_s:.0f} s: {line[-1]}") from None
+                raise Useless(
+                    Sentence("engines.bad.no_answer", question=line[-1], seconds=f"{wait_s:g}")
+                ) from None
             raise
     said = printed.decode(errors="replace")
     if child.returncode:

@@ -1,5 +1,6 @@
 """`lumbre engines`: which builds of the engine are here, which suits this machine, get one."""
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from lumbre.cli.place import absolute, shown
-from lumbre.cli.render import Moving, as_json, table
+from lumbre.cli.plan_asked import width
+from lumbre.cli.render import Moving, as_json, columns, folded, visible
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Group, Verb
-from lumbre.core.errors import BadArguments, BadConfig, BadEngine, NeedsConsent
+from lumbre.core.errors import BadConfig, BadEngine, NeedsConsent, UnknownEngine
 from lumbre.words import size
 
 if TYPE_CHECKING:
@@ -21,6 +23,10 @@ if TYPE_CHECKING:
     from lumbre.engines.find import Found
     from lumbre.engines.install import GaveUp, Machine
     from lumbre.engines.suits import Verdict
+
+
+_FURTHER = 2
+"""Blanks more before the further lines of a sentence."""
 
 
 @click.group("engines", cls=Group, help="engines.help")
@@ -49,10 +55,11 @@ def list_(session: Session, in_json: bool) -> None:
     if in_json:
         print(as_json(_told(session, engines, judged, recommended, chosen)))
         return
-    print(table(session.say("engines.columns").split("|"), [_row(session, e) for e in engines]))
+    for line in _table(session, engines):
+        print(line)
     print()
     if chosen:
-        session.print("engines.chosen", name=chosen)
+        _print(session, "engines.chosen", name=chosen)
     if recommended is not None:
         _recommend(session, recommended, engines)
     _others(session, judged)
@@ -71,7 +78,8 @@ def install(session: Session, build: str | None, source: str | None, yes: bool) 
     session.prepare()
     if source is not None:
         origin = Path(absolute(source))
-        session.note("engines.trying", path=shown(str(origin)))
+        if _is_to_be_tried(origin, machine, wanted):
+            session.note("engines.trying", path=shown(str(origin)))
         done = put(origin, _home(session), machine, wanted, _gave_up(session))
     else:
         wanted = wanted or _best_in_an_index(machine)
@@ -91,7 +99,7 @@ def install(session: Session, build: str | None, source: str | None, yes: bool) 
     key = "engines.was_here" if done.was_here else "engines.done"
     session.print(key, name=done.engine.name, build=done.engine.build)
     used = _chosen(session, machine)
-    key = "engines.then_used" if used == done.engine.name else "engines.then_choose"
+    key = "engines.then_used" if used == done.engine.name else _then_choose(session)
     session.print(key, name=done.engine.name, path=session.config.folders.config_file)
 
 
@@ -116,6 +124,51 @@ def _machine(session: Session) -> "Machine":
     from lumbre.hardware.probe import this_machine
 
     return Machine(this_machine(session.environment), this_system())
+
+
+def _is_to_be_tried(origin: Path, machine: "Machine", wanted: "Build | None") -> bool:
+    """Whether there is anything in it that could be run."""
+    from lumbre.engines.install import candidates
+    from lumbre.engines.trial import PROGRAM
+
+    if not origin.is_dir():
+        return origin.is_file()
+    return (origin / PROGRAM).is_file() or bool(candidates(origin, machine, wanted))
+
+
+def _then_choose(session: Session) -> str:
+    """How the settings are told; a table must not be opened twice in a file."""
+    try:
+        text = session.config.folders.config_file.read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return "engines.then_choose"
+    has_table = re.search(r"^\s*\[\s*worker\s*\]", text, re.MULTILINE)
+    return "engines.then_change" if has_table else "engines.then_choose"
+
+
+def _table(session: Session, engines: "tuple[Found, ...]") -> Iterator[str]:
+    """A row for each; in a terminal the last cell goes on below itself."""
+    header = session.say("engines.columns").split("|")
+    rows = [_row(session, engine) for engine in engines]
+    lines = columns([header, *rows])
+    if not sys.stdout.isatty():
+        yield from lines
+        return
+    begin = lines[0].index(header[-1])
+    further = begin if begin < width() // 2 else _FURTHER
+    for line in lines:
+        yield from folded(line, width(), 0, further=further)
+
+
+def _print(session: Session, key: str, /, **facts: object) -> None:
+    """A sentence on standard output; in a terminal on lines of whole words."""
+    text = session.say(key, **facts)
+    if not sys.stdout.isatty():
+        print(visible(text))
+        return
+    indent = len(text) - len(text.lstrip())
+    for line in folded(text.lstrip(), width(), indent, further=indent + _FURTHER):
+        print(line)
 
 
 def _row(session: Session, engine: "Found") -> tuple[str, str, str, str]:
@@ -143,9 +196,9 @@ def _others(session: Session, judged: "tuple[Verdict, ...]") -> None:
             reason = session.say(one.reason.key, **one.reason.facts)
             reasons.setdefault(reason, []).append(one.build.name)
     if reasons:
-        session.print("engines.others")
+        _print(session, "engines.others")
     for reason, names in reasons.items():
-        session.print("engines.other", builds=names, reason=reason)
+        _print(session, "engines.other", builds=names, reason=reason)
 
 
 def _recommend(session: Session, found: "Verdict", engines: "tuple[Found, ...]") -> None:
@@ -153,7 +206,7 @@ def _recommend(session: Session, found: "Verdict", engines: "tuple[Found, ...]")
 
     build = found.build
     key = "engines.faster" if build.newer_instructions else "engines.best"
-    session.print(key, build=build.name, reason=found.reason)
+    _print(session, key, build=build.name, reason=found.reason)
     here = [
         row_of("wheel" if one.backend == "llama_cpp" else "server", one.device, one.toolkit)
         for one in engines
@@ -162,9 +215,9 @@ def _recommend(session: Session, found: "Verdict", engines: "tuple[Found, ...]")
     if build in here:
         return
     if build.index:
-        session.print("engines.get", build=build.name)
+        _print(session, "engines.get", build=build.name)
     else:
-        session.print("engines.by_hand", build=build.name, address=build.address)
+        _print(session, "engines.by_hand", build=build.name, address=build.address)
 
 
 def _told(
@@ -199,7 +252,7 @@ def _build(name: str) -> "Build":
     found = build(name)
     if found is None:
         known = [row.name for row in builds()]
-        raise BadArguments(reason=Sentence("engines.no_such_build", name=name, known=known))
+        raise UnknownEngine(reason=Sentence("engines.no_such_build", name=name, known=known))
     return found
 
 
@@ -224,7 +277,7 @@ def _check(build: "Build", machine: "Machine") -> None:
         raise BadEngine(path=build.name, reason=judged.reason)
     if not build.index:
         reason = Sentence("engines.by_hand", build=build.name, address=build.address)
-        raise BadArguments(reason=reason)
+        raise UnknownEngine(reason=reason)
 
 
 def _installed_already(session: Session, build: "Build") -> "Found | None":

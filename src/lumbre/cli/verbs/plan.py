@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -54,6 +55,8 @@ def command(
         held = {} if host.is_described else plan_asked.held_by(session, planning)
         moving.show(session.say("cli.plan.asking"))
         plan = planning.plan(wanted, host, held)
+    if tokens is not None:
+        plan = replace(plan, notes=(*plan.notes, *plan_asked.untouched_by_context(wanted)))
     if in_json:
         from lumbre.cli.plan_json import plan_told
 
