@@ -13,7 +13,7 @@ from typing import Literal
 
 from lumbre.config import Config
 from lumbre.core.backend import KvType, LoadMode
-from lumbre.core.errors import LumbreError
+from lumbre.core.errors import LumbreError, WeightsGone
 from lumbre.core.machine import CPU, Host
 from lumbre.core.model import CHAT_ROLES, Facts, Manifest
 from lumbre.core.plan import Plan, Refused
@@ -91,8 +91,10 @@ class Planning:
 
         Raises:
             BadWeights: its file cannot be believed.
+            WeightsGone: it lay outside the weights folder and is not there any more.
         """
         worker, origins = self._config.settings.worker, self._config.origins
+        self._weights.refuse_gone(manifest)
         facts = self._facts(manifest)
         if facts is None and manifest.format == "gguf":
             return None
@@ -227,16 +229,20 @@ class Planning:
                 yield from self._registry.find(name)
 
     def _with(self, found: Wanted, manifest: Manifest, host: Host, context: Context) -> Wanted:
-        reason: Sentence | str = Sentence("planning.no_weights", model=manifest.id)
+        why = Sentence("planning.no_weights", model=manifest.id)
+        reason = Sentence("planning.unknown", reason=why)
         try:
             wish = self.wish(manifest, host, context)
+        except WeightsGone as error:
+            wish, reason = None, Sentence("planning.gone", **error.facts)
         except LumbreError as error:
-            wish, reason = None, str(error)
+            why = Sentence(f"errors.{error.code}.message", **error.facts)
+            wish, reason = None, Sentence("planning.unknown", reason=why)
         if wish is None:
             refused = Refused(
                 id=manifest.id,
                 role=manifest.role,
-                reason=Sentence("planning.unknown", reason=reason),
+                reason=reason,
                 must_be_resident=manifest.loads == "eager",
             )
             return replace(found, refused=(*found.refused, refused))

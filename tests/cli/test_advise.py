@@ -36,6 +36,9 @@ def test_advice_is_told_with_licence_and_source(lumbre: Run, language: str, titl
     assert f"\n{title}\n" in done.stdout
     assert "Qwen/Qwen3-30B-A3B-GGUF" in done.stdout
     assert "Apache-2.0" in done.stdout
+    assert "lumbre models add hf:Qwen/Qwen3-30B-A3B-GGUF\n" in done.stdout
+    told = " ".join(done.stdout.split())
+    assert "lumbre models add hf:ggml-org/gpt-oss-20b-GGUF " in told
     assert all(len(line) <= 80 for line in done.stdout.splitlines())
 
 

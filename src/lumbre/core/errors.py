@@ -50,7 +50,6 @@
     │   ├── HouseholdRuns
     │   ├── BadEngine
     │   ├── UnknownEngine
-    │   ├── UnknownEngine
     │   ├── EngineInUse
     │   └── HomeNotUsable
     ├── CapacityError          wait, or choose something smaller
@@ -439,13 +438,6 @@ class BadEngine(UsageError):
 
     code = "bad_engine"
     wants = ("path", "reason")
-
-
-class UnknownEngine(UsageError):
-    """A name that is no build of the engine to be had or let go of here."""
-
-    code = "unknown_engine"
-    wants = ("reason",)
 
 
 class UnknownEngine(UsageError):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lumbre.cli import plan_asked
+from lumbre.cli.plan_table import tied, untied
 from lumbre.cli.plan_view import host_lines, plain
 from lumbre.cli.render import Moving, as_json, folded
 from lumbre.cli.session import Session
@@ -95,6 +96,8 @@ def _lines(session: Session, plan: "Plan", found: "Sequence[Advice]") -> Iterato
         yield from folded(told, width, 2, further=5)
         if about := _about(session, advice):
             yield from folded(about, width, 5)
+        if then := _then(session, advice, width - 5):
+            yield from untied(folded(then, width, 5))
     yield ""
     yield from folded(session.say("advise.figures"), width, 0)
 
@@ -107,6 +110,18 @@ def _about(session: Session, advice: "Advice") -> str:
     if known is None:
         return ""
     return session.say("advise.about", name=known.name, licence=known.licence, files=known.files)
+
+
+def _then(session: Session, advice: "Advice", width: int) -> str:
+    """The command that follows it; empty where there is none."""
+    from lumbre.registry.known import find_known
+
+    if advice.candidate is None:
+        return session.say("advise.use", command=tied("lumbre engines list", width))
+    known = find_known(advice.candidate.wish.id)
+    if known is None or not known.address:
+        return ""
+    return session.say("advise.get", command=tied(f"lumbre models add {known.address}", width))
 
 
 def _told(advice: "Advice", session: Session) -> Mapping[str, Any]:
