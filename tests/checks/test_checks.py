@@ -104,9 +104,11 @@ KEYS_IN_VARIABLES = {
 """Keys that stand in a variable before they are said."""
 
 
-def test_a_home_that_is_not_made_is_in_order_and_still_not_made(scope: Scope) -> None:
+def test_a_home_that_is_not_made_lacks_only_weights_and_is_still_not_made(scope: Scope) -> None:
     findings = run(replace(scope, root=Path("/")))
-    assert not [finding for _, finding in findings if finding.status == "fail"]
+    (primary,) = [finding for _, finding in findings if finding.status == "fail"]
+    assert primary.message.key == "doctor.weights.absent"
+    assert mends(primary) == "lumbre models pull primary"
     assert not scope.config.folders.home.exists()
     assert not scope.config.folders.weights.exists()
 
@@ -254,6 +256,21 @@ def test_the_engine_that_comes_along_starts_and_tells_its_build(scope: Scope) ->
     finding = look(scope, "engine")[0]
     assert finding.status == "ok"
     assert re.fullmatch(r"xllamacpp [\d.]+ \(llama\.cpp b\d+\)", finding.message)
+
+
+def test_an_engine_of_the_settings_that_is_not_here_fails(scope: Scope) -> None:
+    folders = scope.config.folders
+    folders.make()
+    folders.config_file.write_text('[worker]\nengine = "nada"\n')
+    here = {"LUMBRE_HOME": str(folders.home)}
+    for config, mend in (
+        (load(here), f'put "auto" there ({folders.config_file}:2)'),
+        (load(here | {"LUMBRE_WORKER__ENGINE": "nil"}), "unset LUMBRE_WORKER__ENGINE"),
+        (load(here, {"worker.engine": "nil"}), "leave --set worker.engine out"),
+    ):
+        built_in, missing = look(replace(scope, config=config), "engine")
+        assert (built_in.status, missing.status) == ("ok", "fail")
+        assert mends(missing).startswith(mend)
 
 
 def test_a_card_that_no_engine_uses_is_noted(
@@ -427,7 +444,10 @@ def test_a_database_too_large_for_a_look_is_not_called_whole(
 def test_a_database_that_is_damaged_fails(scope: Scope) -> None:
     path = database(scope)
     path.write_bytes(b"not a database" * 1000)
-    assert one(scope, "store").facts["code"] == "store_damaged"
+    finding = one(scope, "store")
+    assert finding.facts["code"] == "store_damaged"
+    aside = path.with_name("damaged")
+    assert mends(finding).startswith(f"mkdir -p {aside} && mv {path}* {aside} ")
     path.unlink()
     with closing(apsw.Connection(str(path))) as connection:
         connection.execute("CREATE TABLE theirs (number INTEGER)")
@@ -445,7 +465,26 @@ def test_a_page_that_was_overwritten_is_found(scope: Scope) -> None:
 
 def test_weights_are_told_of_beside_a_database_that_is_damaged(scope: Scope) -> None:
     database(scope).write_bytes(b"not a database" * 1000)
-    assert {finding.status for finding in look(scope, "weights")} <= {"ok", "warn"}
+    assert "store_damaged" not in {f.facts.get("code") for f in look(scope, "weights")}
+
+
+def test_what_stands_where_a_file_or_folder_should_is_to_be_moved_away(scope: Scope) -> None:
+    folders = scope.config.folders
+    folders.home.mkdir()
+    folders.database.mkdir()
+    folders.config_file.mkdir()
+    folders.registry.write_text("")
+    with pytest.raises(LumbreError) as caught:
+        load({"LUMBRE_HOME": str(folders.home)})
+    scope = replace(scope, trouble=caught.value)
+    places = {
+        "store": folders.database,
+        "config": folders.config_file,
+        "manifests": folders.registry,
+    }
+    for name, path in places.items():
+        finding = one(scope, name)
+        assert (finding.status, mends(finding)) == ("fail", f"mv {path} {path}.bad")
 
 
 # The models
@@ -482,6 +521,14 @@ def test_a_home_without_a_model_that_speaks_fails(scope: Scope) -> None:
     assert "lumbre init" in mends(one(scope, "manifests"))
 
 
+def test_a_manifest_that_would_answer_and_is_broken_is_told_once(scope: Scope) -> None:
+    folder = registry(scope)
+    for path in folder.glob("smollm2*"):
+        (folder / "twice.yaml").write_text(path.read_text())
+    (finding,) = look(scope, "manifests")
+    assert finding.facts["code"] == "duplicate_id"
+
+
 def test_a_primary_of_the_settings_that_is_not_there_fails(scope: Scope) -> None:
     registry(scope)
     (scope.config.folders.config_file).write_text('[llm.primary]\nid = "nobody"\n')
@@ -507,9 +554,28 @@ def model(scope: Scope) -> Manifest:
 
 def test_weights_that_are_missing_say_what_fetches_them(scope: Scope, model: Manifest) -> None:
     finding = one(scope, "weights")
-    assert (finding.status, finding.message.key) == ("warn", "doctor.weights.absent")
+    assert (finding.status, finding.message.key) == ("fail", "doctor.weights.absent")
     assert finding.facts["missing_bytes"] == len(CONTENT)
     assert mends(finding) == f"lumbre models pull {model.id}"
+
+
+def test_weights_fail_where_nothing_is_answered_without_them(scope: Scope, model: Manifest) -> None:
+    folders = scope.config.folders
+    (folders.weights / "small.gguf").write_bytes(CONTENT)
+    embedding = next(one for one in shipped("tiny") if one.role == "embedding")
+    for other in (replace(model, id="other", role="secondary"), replace(embedding, id="vectors")):
+        file = replace(model.weights[0], path=f"{other.id}.gguf")
+        gone = replace(other, path=file.path, checksum_sha256=file.sha256, files=(file,))
+        save_manifest(gone, folders.registry / f"{other.id}.yaml")
+
+    def told(**settings: str) -> dict[object, str]:
+        here = {"LUMBRE_HOME": str(folders.home), "LUMBRE_MODELS": str(folders.weights)}
+        config = load(here, {key.replace("__", "."): value for key, value in settings.items()})
+        found = look(replace(scope, config=config), "weights")
+        return {finding.facts["model"]: finding.status for finding in found}
+
+    assert told() == {"small": "ok", "other": "warn", "vectors": "fail"}
+    assert told(llm__primary__id="other") == {"small": "ok", "other": "fail", "vectors": "fail"}
 
 
 def test_weights_of_another_size_fail(scope: Scope, model: Manifest) -> None:

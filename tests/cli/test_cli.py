@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 import pytest
 
-from lumbre.cli.main import EXIT_CODES, exit_code
+from lumbre.cli.main import EXIT_CODES, exit_code, main
 from lumbre.cli.session import Flags, Session, split_globals
 from lumbre.cli.verb import Group, Lumbre, _Spoken
 from lumbre.core.errors import BadArguments, LumbreError, leaves
@@ -53,6 +53,44 @@ def test_every_command_explains_itself_in_every_language(
     if language == "ru":
         assert CYRILLIC & set(text.lower())
     assert "[OPTIONS]" not in text
+    usage, _, summary, *_ = text.splitlines()
+    if path:
+        assert not summary.endswith(".")
+        assert not summary[0].isupper()
+        asked = usage.partition("lumbre ")[2].removeprefix(" ".join(path))
+        words = {word.lower() for word in re.findall(r"\b[A-Z]{3,}\b", asked)}
+        known = {name.partition(".")[2] for name in sentences("cli") if "placeholder." in name}
+        assert language != "en" or words <= known | {"command"}
+        if language == "ru":
+            assert not words
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "hint"),
+    [
+        ("config --why", "falta el valor: --why CLAVE", "lumbre config --help"),
+        ("docs search x --top", "falta el valor: --top N", "lumbre docs search --help"),
+        ("ps --json=3", "--json no lleva valor", "lumbre ps --help"),
+        ("models use nobody x", "PAPEL: uno de primary | lightweight", "lumbre models use --help"),
+        ("plan --context abc", "abc", "lumbre plan --help"),
+        ("engines remove nada", "nada", "lumbre engines list"),
+        ("--set x", "tiene que ser --set CLAVE=VALOR", "lumbre --help"),
+        ("nada", "no existe la orden nada", "lumbre --help"),
+    ],
+)
+def test_a_mistake_is_told_in_ones_language_and_leads_to_the_help_of_that_command(
+    line: str,
+    message: str,
+    hint: str,
+    home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("LUMBRE_HOME", str(home))
+    assert main(["--lang", "es", *line.split()]) == 2
+    told, shown = capsys.readouterr().err.splitlines()
+    assert message in told
+    assert shown == f"hint: {hint}"
 
 
 BUILT = {
@@ -61,6 +99,9 @@ BUILT = {
     *(f"cli.ps.{state}" for state in ("starting", "ready", "stopping")),
     *(f"cli.models.{state}" for state in ("absent", "partial", "present", "corrupt")),
     *(f"cli.docs.{status}" for status in ("indexed", "failed", "skipped")),
+    "cli.models.forgotten",
+    *(f"cli.form.{option}" for option in ("lang", "set")),
+    *(f"cli.{name}" for name in sentences("cli") if name.startswith("placeholder.")),
     *(f"cli.docs.row_{status}" for status in ("failed", "skipped")),
     *(f"ask.{phase}" for phase in ("waiting", "loading", "retrieve", "read", "write")),
     *(f"ask.citation{page}{how}" for page in ("", "_page") for how in ("", "_quoted")),
@@ -123,7 +164,7 @@ def test_an_option_without_its_value_is_refused(line: list[str]) -> None:
     ("line", "told"),
     [
         (["asc"], "ask"),
-        (["ask"], "QUESTION"),
+        (["ask"], "lumbre ask --help"),
         (["ask", "x", "--fo"], "--fo"),
         (["docs", "search", "x", "--top", "many"], "--top"),
         (["docs", "fly"], "fly"),
@@ -248,7 +289,7 @@ def test_a_home_that_cannot_be_written_is_named(lumbre: Run, tmp_path: Path) -> 
     refused = lumbre("docs", "list", LUMBRE_HOME=str(file / "home"))
     assert refused.returncode == 1
     message, hint = refused.stderr.splitlines()
-    assert str(file / "home") in message
+    assert f"{file} cannot be used" in message
     assert "LUMBRE_HOME" in hint
 
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import pty
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -140,6 +142,44 @@ def test_every_way_to_the_terminal_is_clean(capsys: pytest.CaptureFixture[str]) 
     assert "\x1b]" not in capsys.readouterr().err
 
 
+def test_errors_break_at_words_in_a_terminal_and_nowhere_else(home: Path) -> None:
+    question = [sys.executable, "-m", "lumbre", "--lang", "es", "docs", "search"]
+    environment = environment_of(home, COLUMNS="30", NO_COLOR="1")
+    above, below = pty.openpty()
+    with os.fdopen(above, "rb", buffering=0) as terminal:
+        subprocess.run([*question, "--such-an-option"], stderr=below, env=environment, check=False)
+        os.close(below)
+        shown = terminal.read(4096).decode().splitlines()
+    assert shown == [
+        "lumbre: no existe la opción",
+        "  --such-an-option",
+        "hint: lumbre docs search",
+        "  --help",
+    ]
+    piped = subprocess.run(
+        [*question, "--such-an-option"], capture_output=True, env=environment, check=False
+    )
+    assert len(piped.stderr.splitlines()) == 2
+
+
+def test_ctrl_c_while_the_program_is_still_being_read_is_silent(home: Path) -> None:
+    """-X importtime tells when an import is done, and so that others are still to come."""
+    started = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-m", "lumbre", "plan"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment_of(home),
+    )
+    assert started.stderr is not None
+    while b"click" not in started.stderr.readline():
+        pass
+    started.send_signal(signal.SIGINT)
+    shown, told = started.communicate()
+    assert (started.returncode, shown) == (130, b"")
+    assert {line for line in told.splitlines() if not line.startswith(b"import time:")} <= {b""}
+
+
 def test_a_folder_that_was_deleted_under_ones_feet_is_named(
     home: Path, lumbre: Run, tmp_path: Path
 ) -> None:
@@ -159,9 +199,9 @@ def test_settings_that_are_a_folder_are_named(home: Path, lumbre: Run) -> None:
     (home / "config.toml").mkdir(parents=True)
     done = lumbre("ps")
     message, hint = done.stderr.splitlines()
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert str(home / "config.toml") in message
-    assert hint.startswith("hint: ")
+    assert hint == "hint: lumbre doctor"
     (home / "config.toml").rmdir()
 
 

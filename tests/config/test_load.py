@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from lumbre.config import Config, load
 from lumbre.config.load import keys
-from lumbre.core.errors import BadConfig, UnknownConfigKey
+from lumbre.core.errors import BadConfig, BadConfigFile, HomeNotUsable, UnknownConfigKey
 
 
 def at(home: Path, **more: str) -> dict[str, str]:
@@ -75,7 +75,6 @@ def test_a_variable_that_names_no_setting_is_refused(home: Path) -> None:
         "[worker]\nextra_buffers = 'perhaps'\n",
         "[memory]\nreserve_bytes = 'much'\n",
         "[llm.primary]\nid = 7\n",
-        "[pool\n",
         "[pool]\nidle_s = inf\n",
         "[pool]\nidle_s = nan\n",
         "[memory]\nmax_ram_gb = inf\n",
@@ -143,11 +142,38 @@ def test_variables_of_tests_are_free(home: Path) -> None:
     assert load(at(home, LUMBRE_TEST_DATA="x")).settings == load(at(home)).settings
 
 
-def test_a_file_that_is_not_text_is_refused(home: Path) -> None:
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\xff\xfe\x00", "is not UTF-8, line 1"),
+        (b"[pool]\n# caf\xe9\n", "is not UTF-8, line 2"),
+        (b"[pool\n", "is not TOML, line 1"),
+        (b"# hello\nx = [", "is not TOML, line 2: Invalid value"),
+        (b"[pool]\n\nidle_s = = 3\n", "is not TOML, line 3: Invalid value"),
+        (None, "is a folder"),
+    ],
+)
+def test_a_file_that_cannot_be_understood_is_refused_with_its_line(
+    home: Path, content: bytes | None, told: str
+) -> None:
     home.mkdir()
-    (home / "config.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(BadConfig):
+    path = home / "config.toml"
+    if content is None:
+        path.mkdir()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(BadConfigFile) as refused:
         load(at(home))
+    assert refused.value.message("en").startswith(f"{path} {told}")
+    assert refused.value.hint("en") == "lumbre doctor"
+
+
+def test_a_home_that_is_a_file_is_told_as_that(home: Path) -> None:
+    home.write_text("")
+    for folders in (load(at(home)).folders, load(at(home / "below")).folders):
+        with pytest.raises(HomeNotUsable) as refused:
+            folders.make()
+        assert refused.value.message("es") == f"{home} no se puede usar: no es una carpeta"
 
 
 def test_sizes_are_written_as_people_write_them(home: Path) -> None:

@@ -139,9 +139,9 @@ def test_amounts_are_read_as_people_write_them(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "key", "said"),
     [
-        ("", "memory", "memory has to be given"),
+        ("", "memory", "to be given: memory, cores"),
         ("cores = 4\nmemory = 16\n", "memory", "memory = 16"),
-        ("[memory]\ntotal = '16 GB'\n", "cores", "cores has to be given"),
+        ("[memory]\ntotal = '16 GB'\n", "cores", "to be given: cores"),
         (SIMPLE.replace("4", "0", 1), "cores", "cores = 0"),
         (SIMPLE.replace("4", "-4", 1), "cores", "cores = -4"),
         (SIMPLE.replace("4", "true", 1), "cores", "cores = True"),
@@ -163,7 +163,7 @@ def test_amounts_are_read_as_people_write_them(tmp_path: Path) -> None:
         ("name = 3\n" + SIMPLE, "name", "name = 3"),
         ('name = "a\\u001b[31m"\n' + SIMPLE, "name", "a line of text"),
         ("instruction_sets = 'avx2'\n" + SIMPLE, "instruction_sets", "a list of words"),
-        (SIMPLE + "[[cards]]", "cards[0].memory", "cards[0].memory has to be given"),
+        (SIMPLE + "[[cards]]", "cards[0].memory", "cards[0].memory, cards[0].kind, cards[0].name"),
         (SIMPLE + "[cards]", "cards", "tables are wanted"),
         (SIMPLE + "[sources]\nmemry = 'x'", "sources.memry", "above it"),
         ("sources = 1\n" + SIMPLE, "sources", "[sources]"),

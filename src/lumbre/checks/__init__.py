@@ -6,6 +6,7 @@ A check only looks: it starts nothing, makes nothing and changes nothing. Each i
 
 import importlib
 import pkgutil
+import shlex
 import threading
 import time
 from collections.abc import Iterable, Mapping
@@ -83,6 +84,11 @@ def found(status: Status, key: str, mend: Sentence | None = None, /, **facts: ob
 def command(words: str) -> Sentence:
     """A command that mends something, as it is typed."""
     return Sentence("doctor.command", command=words)
+
+
+def move_aside(path: Path) -> str:
+    """The command that takes a file or folder out of the way and keeps it."""
+    return f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.bad')}"
 
 
 def from_error(error: LumbreError, status: Status = "fail") -> Finding:

@@ -1,11 +1,10 @@
 """The settings: whether the person's own are in force."""
 
-import shlex
 from collections.abc import Iterator
 from dataclasses import replace
 
-from lumbre.checks import Finding, Scope, command, found, from_error
-from lumbre.core.errors import LumbreError
+from lumbre.checks import Finding, Scope, command, found, from_error, move_aside
+from lumbre.core.errors import BadConfig, BadConfigFile, LumbreError
 from lumbre.words import Sentence
 
 PLACE = 20
@@ -22,16 +21,16 @@ def check(scope: Scope) -> Iterator[Finding]:
 
 
 def _trouble(scope: Scope, error: LumbreError) -> Finding:
-    """The hint of such an error is a command that would meet the same error."""
+    """The hint of such an error leads here."""
     path, where = scope.config.folders.config_file, str(error.facts.get("where", ""))
     finding = from_error(error)
-    if where.startswith(str(path)):
-        aside = f"mv {shlex.quote(str(path))} {shlex.quote(f'{path}.bad')}"
+    aside = command(move_aside(path))
+    if path.is_dir():
+        finding = replace(finding, mend=aside)
+    elif isinstance(error, BadConfigFile) or where.startswith(str(path)):
         finding = replace(finding, mend=Sentence("doctor.config.correct", aside=aside))
     elif where.isidentifier():
         finding = replace(finding, mend=command(f"unset {where}"))
-    if where == str(path):
-        reason = error.facts["reason"]
-        message = Sentence("doctor.config.broken", path=path, reason=reason)
-        finding = replace(finding, message=message)
+    elif isinstance(error, BadConfig):
+        finding = replace(finding, mend=Sentence("doctor.config.flag", flag=where))
     return finding

@@ -3,9 +3,12 @@
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from importlib import metadata
 
-from lumbre.checks import Finding, Scope, command, found
+from lumbre.checks import Finding, Scope, command, found, from_error
+from lumbre.core.errors import BadConfig
+from lumbre.engines.choose import KEY, choose
 from lumbre.engines.find import Found, find
 from lumbre.hardware.probe import this_machine
 from lumbre.words import Sentence
@@ -26,10 +29,28 @@ def check(scope: Scope) -> Iterator[Finding]:
     for engine in others:
         yield _other(engine)
     host = this_machine(scope.environment, root=scope.root)
+    try:
+        choose(engines, host, scope.config.settings.worker.engine)
+    except BadConfig as error:
+        yield _not_here(scope, error)
     kinds = {engine.device for engine in engines if not engine.problem}
     idle = [card.name for card in host.cards if card.kind not in kinds]
     if idle:
         yield found("warn", "engine.idle_card", command("lumbre engines install"), cards=idle)
+
+
+def _not_here(scope: Scope, error: BadConfig) -> Finding:
+    """The settings name an engine that cannot run: no model can start."""
+    origin = scope.config.origins[KEY]
+    finding = from_error(BadConfig(**{**error.facts, "where": origin.where}))
+    match origin.layer:
+        case "environment":
+            mend = command(f"unset {origin.where}")
+        case "flag":
+            mend = Sentence("doctor.config.flag", flag=origin.where)
+        case _:
+            mend = Sentence("doctor.engine.choose", where=origin.where)
+    return replace(finding, mend=mend)
 
 
 def _other(engine: Found) -> Finding:

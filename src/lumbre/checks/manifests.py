@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lumbre.checks import Finding, Scope, command, found, from_error
+from lumbre.checks import Finding, Scope, command, found, from_error, move_aside
 from lumbre.core.errors import LumbreError
 from lumbre.registry.folder import Registry
 
@@ -13,6 +13,9 @@ def check(scope: Scope) -> Iterator[Finding]:
     folder = scope.config.folders.registry
     if not folder.exists():
         yield found("ok", "manifests.not_yet", path=folder)
+        return
+    if not folder.is_dir():
+        yield found("fail", "manifests.no_folder", command(move_aside(folder)), path=folder)
         return
     registry = Registry(folder)
     broken = registry.broken()
@@ -25,7 +28,7 @@ def check(scope: Scope) -> Iterator[Finding]:
     try:
         primary = registry.primary(scope.config.settings.llm.primary.id or None)
     except LumbreError as error:
-        if error not in broken:
+        if all(error.facts != told.facts for told in broken):
             yield from_error(error)
         return
     yield found("ok", "manifests.ok", count=len(models), primary=primary.id)

@@ -11,7 +11,7 @@ from lumbre.cli.link import linked
 from lumbre.cli.place import absolute, shown
 from lumbre.cli.render import Moving, as_json, visible, wrapped
 from lumbre.cli.session import Session
-from lumbre.cli.verb import Verb
+from lumbre.cli.verb import Verb, placeholders
 from lumbre.core.errors import BadArguments
 from lumbre.core.text import is_text
 
@@ -48,12 +48,13 @@ def search(
             raise BadArguments(reason=session.say("cli.too_many", words=text))
         _search_all(session, queries, wanted)
         return
+    called = placeholders("TEXT", session.language)
     if text is None:
-        raise BadArguments(reason=session.say("cli.missing", name="TEXT"))
+        raise BadArguments(reason=session.say("cli.missing", name=called))
     if not text.strip():
         raise BadArguments(reason=session.say("cli.empty_question"))
     if not is_text(text):
-        raise BadArguments(reason=session.say("cli.not_text", what="TEXT"))
+        raise BadArguments(reason=session.say("cli.not_text", what=called))
     with session.household() as client, Moving() as moving:
         moving.show(session.say("ask.retrieve"))
         hits = client.post("/lumbre/docs/search", wanted | {"text": text})

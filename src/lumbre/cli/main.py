@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import click
 
 from lumbre.cli import verb
-from lumbre.cli.render import as_json, visible
+from lumbre.cli.render import as_json, beside
 from lumbre.cli.session import Session, split_globals
 from lumbre.core.errors import (
     BadArguments,
@@ -46,10 +46,15 @@ The first class an error is an instance of decides."""
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; the exit status."""
-    _mend_streams()
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    language = _language(given)
-    in_json = "--json" in given
+    try:
+        _mend_streams()
+        return _run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:  # before anything was understood, or while it was told
+        return 130
+
+
+def _run(given: list[str]) -> int:
+    language, in_json, rest = _language(given), "--json" in given, list[str]()
     try:
         rest, flags = split_globals(given)
         if rest == ["--version"]:
@@ -62,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         sys.stdout.flush()
         return outcome if isinstance(outcome, int) else 0
+    except BadArguments as error:
+        return _fail(error, language, in_json, hint=_help_of(rest))
     except LumbreError as error:
         return _fail(error, language, in_json)
     except click.exceptions.Exit as done:
@@ -70,7 +77,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(error.ctx.get_help() if error.ctx else "")
         return 0
     except click.UsageError as error:
-        return _fail(_arguments(error, language), language, in_json)
+        said = _arguments(error, language, rest)
+        return _fail(said, language, in_json, hint=_help_of(rest))
     except (KeyboardInterrupt, click.Abort):
         print("", file=sys.stderr)
         return 130
@@ -85,42 +93,87 @@ def exit_code(error: LumbreError) -> int:
     return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
 
 
-def _fail(error: LumbreError, language: Language, in_json: bool, code: int | None = None) -> int:
+def _fail(
+    error: LumbreError,
+    language: Language,
+    in_json: bool,
+    code: int | None = None,
+    hint: str = "",
+) -> int:
+    message, hint = error.message(language), hint or error.hint(language)
     if in_json:
-        told = {
-            "code": error.code,
-            "message": error.message(language),
-            "hint": error.hint(language),
-        }
+        told = {"code": error.code, "message": message, "hint": hint}
         print(as_json({"error": told}, indent=None), file=sys.stderr)
     else:
-        message = say("cli.error", language, message=error.message(language))
-        print(visible(message), file=sys.stderr)
-        print(visible(say("cli.hint", language, hint=error.hint(language))), file=sys.stderr)
+        beside(say("cli.error", language, message=message))
+        beside(say("cli.hint", language, hint=hint))
     return exit_code(error) if code is None else code
 
 
-def _arguments(error: click.UsageError, language: Language) -> BadArguments:
+def _meant(rest: Sequence[str]) -> tuple[list[str], click.Command]:
+    """The command that the first words name, as far as they name one."""
+    path: list[str] = []
+    command: click.Command = verb.Lumbre(name="lumbre")
+    for word in rest:
+        found = None
+        if isinstance(command, click.Group):
+            found = command.get_command(click.Context(command), word)
+        if found is None:
+            break
+        path, command = [*path, word], found
+    return path, command
+
+
+def _help_of(rest: Sequence[str]) -> str:
+    """The command that shows how the one that was typed is used."""
+    path, _ = _meant(rest)
+    return _SHOWS.get(" ".join(path)) or " ".join(["lumbre", *path, "--help"])
+
+
+_SHOWS = {
+    "engines install": "lumbre engines list",
+    "engines remove": "lumbre engines list",
+}
+"""Commands whose words are to be found elsewhere than in their help."""
+
+
+def _arguments(error: click.UsageError, language: Language, rest: Sequence[str]) -> BadArguments:
     """click's own complaint, in our words."""
     match error:
         case click.NoSuchOption():
             reason = say("cli.no_such_option", language, option=error.option_name)
         case click.MissingParameter():
-            name = error.param.make_metavar(error.ctx) if error.param and error.ctx else "?"
-            reason = say("cli.missing", language, name=name)
+            reason = say("cli.missing", language, name=_called(error, language))
         case click.BadParameter():
-            name = error.param.opts[0] if error.param else "?"
+            name = _called(error, language)
             reason = say("cli.bad_value", language, name=name, reason=_expected(error, language))
         case verb.TooMany():
             reason = say("cli.too_many", language, words=" ".join(error.words))
-        case click.BadOptionUsage() | click.BadArgumentUsage():
-            reason = say("cli.bad_value", language, name="", reason=error.message)
+        case click.BadOptionUsage():
+            reason = _option(error.option_name, language, _meant(rest)[1])
         case verb.NoSuchVerb():
             key = "no_such_verb" if error.nearest else "nothing_like_it"
             reason = say(f"cli.{key}", language, verb=error.verb, nearest=error.nearest)
         case _:
             reason = error.format_message()
     return BadArguments(reason=reason)
+
+
+def _called(error: click.BadParameter, language: Language) -> str:
+    """An option as it is typed, an argument as the help has it."""
+    if isinstance(error.param, click.Argument) and error.ctx is not None:
+        return verb.placeholders(error.param.make_metavar(error.ctx), language)
+    return error.param.opts[0] if error.param else "?"
+
+
+def _option(name: str, language: Language, command: click.Command) -> str:
+    """A value is missing, or there is one where none is taken."""
+    for param in command.params:
+        if name in param.opts and isinstance(param, click.Option) and not param.is_flag:
+            metavar = param.make_metavar(click.Context(command))
+            option = f"{name} {verb.placeholders(metavar, language)}"
+            return say("cli.needs_value", language, option=option)
+    return say("cli.takes_no_value", language, option=name)
 
 
 def _expected(error: click.BadParameter, language: Language) -> str:

@@ -4,6 +4,7 @@ Not a terminal: no moving line and no colour, so that output can be read by anyt
 """
 
 import json
+import os
 import re
 import shutil
 import sys
@@ -68,8 +69,35 @@ def wrapped(text: str, indent: int) -> str:
     """A text on lines that fit the terminal, its own line breaks gone."""
     width = min(100, shutil.get_terminal_size().columns)
     space = " " * indent
-    lines = textwrap.fill(text, width, initial_indent=space, subsequent_indent=space)
+    lines = textwrap.fill(
+        text,
+        width,
+        initial_indent=space,
+        subsequent_indent=space,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
     return visible(lines)
+
+
+def beside(text: str) -> None:
+    """Print on standard error; in a terminal, lines that would be cut are broken at words."""
+    lines = visible(text).split("\n")
+    if sys.stderr.isatty():
+        try:
+            here = os.get_terminal_size(sys.stderr.fileno())
+        except OSError:
+            here = os.terminal_size((80, 24))
+        width = shutil.get_terminal_size(here).columns
+        lines = [part for line in lines for part in _at_words(line, width)]
+    print("\n".join(lines), file=sys.stderr, flush=True)
+
+
+def _at_words(line: str, width: int) -> list[str]:
+    if _width(line) <= width:
+        return [line]
+    indent = len(line) - len(line.lstrip(" "))
+    return folded(line[indent:], width, indent, indent + 2)
 
 
 class Moving:

@@ -1,16 +1,15 @@
 """What every command starts from: the configuration, the language, the terminal."""
 
 import os
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from lumbre.cli.render import visible
+from lumbre.cli.render import beside, visible
 from lumbre.config import Config, Folders, Settings, load
 from lumbre.core.errors import BadArguments, LumbreError
-from lumbre.words import LANGUAGES, Language, language_of, say
+from lumbre.words import LANGUAGES, Language, Sentence, language_of, say
 
 if TYPE_CHECKING:
     from lumbre.cli.client import Client
@@ -49,8 +48,7 @@ def split_globals(arguments: Sequence[str]) -> tuple[list[str], Flags]:
                 lang = value
             key, _, setting = value.partition("=")
             if (name == "--lang" and value not in LANGUAGES) or (name == "--set" and not setting):
-                wanted = "es | ru | en" if name == "--lang" else "KEY=VALUE"
-                raise BadArguments(reason=f"{name} {wanted}")
+                raise BadArguments(reason=Sentence(f"cli.form.{name[2:]}"))
             if name == "--set":
                 settings[key] = setting
         else:
@@ -93,7 +91,7 @@ class Session:
 
     def note(self, key: str, /, **facts: object) -> None:
         """A sentence beside the output: on standard error."""
-        print(visible(self.say(key, **facts)), file=sys.stderr, flush=True)
+        beside(self.say(key, **facts))
 
     def complain(self, error: LumbreError) -> None:
         """What went wrong and what to do, on standard error."""

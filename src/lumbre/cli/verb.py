@@ -3,12 +3,16 @@
 import difflib
 import importlib
 import pkgutil
+import re
 from keyword import iskeyword
 
 import click
 
 from lumbre.cli import verbs
 from lumbre.cli.session import Session
+from lumbre.words import Language, say, sentences
+
+_PLACEHOLDER = re.compile(r"\b[A-Z]{2,}\b")
 
 
 class NoSuchVerb(click.UsageError):
@@ -33,10 +37,10 @@ class _Spoken(click.Command):
         session = _session(ctx)
         say = session.say
         path = ctx.command_path
-        pieces = " ".join(self.collect_usage_pieces(ctx))
+        pieces = placeholders(" ".join(self.collect_usage_pieces(ctx)), session.language)
         lines = [f"{say('cli.usage')}: {path} {pieces}".rstrip(), "", self.summary(session), ""]
         rows = [
-            (row[0], say(f"cli.{option.help}"))
+            (placeholders(row[0], session.language), say(f"cli.{option.help}"))
             for option in self.params
             if isinstance(option, click.Option) and (row := option.get_help_record(ctx))
         ]
@@ -129,6 +133,16 @@ class Lumbre(Group):
             "",
             session.say("cli.everywhere"),
         ]
+
+
+def placeholders(text: str, language: Language) -> str:
+    """`[FOLDER]` as the person would write it."""
+    return _PLACEHOLDER.sub(lambda found: _placeholder(found[0], language), text)
+
+
+def _placeholder(word: str, language: Language) -> str:
+    key = f"placeholder.{word.lower()}"
+    return say(f"cli.{key}", language) if key in sentences("cli") else word
 
 
 def _columns(rows: list[tuple[str, str]]) -> list[str]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lumbre.core.errors import HomeNotUsable
+from lumbre.words import Sentence
 
 _LONGEST_SOCKET_BYTES = 100
 """A Unix socket's path ends at 108 bytes on Linux, 104 on macOS (sockaddr_un)."""
@@ -74,6 +75,9 @@ class Folders:
                 handle, probe = tempfile.mkstemp(prefix=".lumbre-", dir=folder)
                 os.close(handle)
                 os.unlink(probe)  # noqa: PTH108
+            except (FileExistsError, NotADirectoryError) as error:
+                wrong = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+                raise HomeNotUsable(path=wrong, reason=Sentence("config.no_folder")) from error
             except OSError as error:
                 raise HomeNotUsable(path=folder, reason=error.strerror or str(error)) from error
         _check_own(self.run)

@@ -15,7 +15,7 @@ from typing import Any, Literal
 
 from lumbre.config.folders import Folders
 from lumbre.config.settings import Documents, Household, Interface, Settings
-from lumbre.core.errors import BadConfig, HomeNotUsable, UnknownConfigKey
+from lumbre.core.errors import BadConfig, BadConfigFile, HomeNotUsable, UnknownConfigKey
 from lumbre.core.units import parse_bytes
 from lumbre.words import Sentence
 
@@ -73,7 +73,8 @@ def load(environment: Mapping[str, str], flags: Mapping[str, str] | None = None)
 
     Raises:
         UnknownConfigKey: a key, variable or flag that names no setting.
-        BadConfig: a value of the wrong kind, or a file that is not TOML.
+        BadConfig: a value of the wrong kind.
+        BadConfigFile: a file that is not TOML, or no file.
         HomeNotUsable: a file that cannot be read.
     """
     folders = Folders.of(environment)
@@ -124,17 +125,32 @@ def _fields(cls: type = Settings, prefix: str = "") -> dict[str, tuple[Any, Mapp
 
 def _from_file(path: Path) -> list[tuple[str, object, Origin]]:
     try:
-        text = path.read_text(encoding="utf-8")
-        table = tomllib.loads(text)
+        content = path.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except IsADirectoryError as error:
+        raise BadConfigFile(path=path, reason=Sentence("config.folder")) from error
     except OSError as error:
         raise HomeNotUsable(path=path, reason=error.strerror or str(error)) from error
-    except ValueError as error:
-        raise BadConfig(key=path.name, value="", reason=str(error), where=str(path)) from error
+    try:
+        text = content.decode("utf-8")
+        table = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise BadConfigFile(path=path, reason=Sentence("config.not_utf8", line=line)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise BadConfigFile(path=path, reason=_not_toml(text, str(error))) from error
     return [
         (key, value, Origin("file", f"{path}:{_line(text, key)}")) for key, value in _flat(table)
     ]
+
+
+def _not_toml(text: str, said: str) -> Sentence:
+    """The parser's complaint, its place told as a line: "Invalid value (at end of document)"."""
+    detail, _, place = said.removesuffix(")").rpartition(" (at ")
+    at = re.match(r"line (\d+)", place)
+    line = int(at[1]) if at else max(1, len(text.splitlines()))
+    return Sentence("config.not_toml", line=line, detail=detail or said)
 
 
 def _flat(table: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, object]]:

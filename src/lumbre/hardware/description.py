@@ -47,6 +47,7 @@ def host_of(table: Table, path: Path) -> Host:
         BadMachine: an unknown, missing or impossible value, named by its key.
     """
     top = _Section(table, path, "", _MACHINE_KEYS)
+    top.require("memory", "cores")
     memory = _Section(top.table("memory"), path, "memory.", _MEMORY_KEYS)
     total_bytes = memory.size("total")
     cards = top.tables("cards")
@@ -80,6 +81,7 @@ def host_of(table: Table, path: Path) -> Host:
 
 
 def _card(card: "_Section", at: int) -> Device:
+    card.require("memory", "kind", "name")
     total_bytes = card.size("memory")
     return Device(
         id=card.read("id", _an_id, Sentence("hardware.machine.id"), f"gpu{at}"),
@@ -132,6 +134,13 @@ class _Section:
                 name, why = self.name_of(f"sources.{key}"), Sentence("hardware.machine.no_source")
                 raise _bad(self.path, name, sources[key], why)
 
+    def require(self, *keys: str) -> None:
+        """All that is missing is told at once."""
+        missing = [self.name_of(key) for key in keys if key not in self.values]
+        if missing:
+            reason = Sentence("hardware.machine.missing", key=missing)
+            raise BadMachine(path=self.path, key=missing[0], value=None, reason=reason)
+
     def name_of(self, key: str) -> str:
         """As a person finds it in the file."""
         return f"{self.prefix}{key}"[:_SHOWN_CHARACTERS]
@@ -149,9 +158,7 @@ class _Section:
         """A value that `reader` takes; without one, the default, or it is missing."""
         if key not in self.values:
             if default is _MISSING:
-                name = self.name_of(key)
-                reason = Sentence("hardware.machine.missing", key=name)
-                raise BadMachine(path=self.path, key=name, value=None, reason=reason)
+                self.require(key)
             return default  # type: ignore[return-value]
         try:
             return reader(self.values[key])

@@ -6,7 +6,7 @@ import click
 
 from lumbre.cli.render import as_json
 from lumbre.cli.session import Session
-from lumbre.cli.verb import Verb
+from lumbre.cli.verb import Verb, placeholders
 from lumbre.core.errors import BadArguments
 from lumbre.core.text import is_text
 
@@ -31,7 +31,9 @@ def command(
     if not question.strip():
         raise BadArguments(reason=session.say("cli.empty_question"))
     if not is_text(question):
-        raise BadArguments(reason=session.say("cli.not_text", what="QUESTION"))
+        raise BadArguments(
+            reason=session.say("cli.not_text", what=placeholders("QUESTION", session.language))
+        )
     with session.household() as client:
         events = ask(session, client, question, docs=docs, model=model, explain=explain)
         if not in_json:

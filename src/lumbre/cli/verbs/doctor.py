@@ -1,5 +1,6 @@
 """`lumbre doctor`: everything lumbre needs, whether it is there, and what mends it."""
 
+import shutil
 import sys
 import unicodedata
 from pathlib import Path
@@ -7,7 +8,7 @@ from pathlib import Path
 import click
 
 from lumbre.checks import Finding, Scope, Serving, Status, names, run
-from lumbre.cli.render import as_json, visible, wrapped
+from lumbre.cli.render import as_json, folded, visible, wrapped
 from lumbre.cli.session import Session
 from lumbre.cli.verb import Verb
 from lumbre.config import Folders
@@ -78,11 +79,20 @@ def _print(session: Session, findings: list[tuple[str, Finding]]) -> None:
         head = f"{_padded(marks[finding.status], mark_width)} {_padded(left, name_width)}  "
         print(head + wrapped(_said(session, finding.message), indent).lstrip())
         if finding.mend is not None:
-            print(visible(f"{' ' * indent}{arrow} {_said(session, finding.mend)}"))
+            print("\n".join(_mending(session, finding.mend, f"{' ' * indent}{arrow} ")))
         shown = name
     counts = {status: sum(finding.status == status for _, finding in findings) for status in _MARKS}
     print()
     session.print("doctor.all_well" if counts["ok"] == len(findings) else "doctor.some", **counts)
+
+
+def _mending(session: Session, mend: Sentence, head: str) -> list[str]:
+    """A command alone is copied from the terminal: it stays on one line."""
+    text = visible(_said(session, mend))
+    if mend.key == "doctor.command" or not sys.stdout.isatty():
+        return [head + text]
+    lines = folded(text, shutil.get_terminal_size().columns, len(head))
+    return [head + lines[0].lstrip(), *lines[1:]]
 
 
 def _said(session: Session, sentence: Sentence) -> str:
