@@ -15,6 +15,7 @@ from lumbre.core.errors import (
     HomeNotUsable,
     NoSourceDelivered,
     WeightsGone,
+    WrongChecksum,
 )
 from lumbre.core.model import Manifest, Source, WeightsFile
 from lumbre.registry.events import Done, Event, Found, Progress, SourceGaveUp, Trying, Verifying
@@ -232,6 +233,10 @@ def test_a_file_outside_the_weights_folder_is_never_written(
     assert str(outside) in caught.value.message("ru")
     assert f"models remove {model.id}" in caught.value.hint("es")
     assert not outside.exists()
+    outside.write_bytes(WRONG)
+    with pytest.raises(WrongChecksum):
+        pulled(weights, model)
+    assert outside.read_bytes() == WRONG
     outside.write_bytes(CONTENT)
     assert names(pulled(weights, model)) == ["Verifying", "Found"]
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from lumbre.core.errors import ComesWithLumbre, NoSourceDelivered, SourceFailed
+from lumbre.core.errors import ComesWithLumbre, NoSourceDelivered, SourceFailed, WrongChecksum
 from lumbre.core.model import Manifest, WeightsFile
 from lumbre.registry.events import (
     Done,
@@ -53,6 +53,7 @@ def pull(
     Raises:
         ComesWithLumbre: the files lie in an installed package.
         WeightsGone: a file that lumbre only pointed to is not there any more.
+        WrongChecksum: such a file holds other bytes.
         NoSourceDelivered: each source and why it gave up.
         DiskFull: before the first byte where the size is known.
         HomeNotUsable: the weights folder cannot be written.
@@ -93,23 +94,23 @@ class _Job:
         if self._is_right():
             self.report(Found(path))
             return
+        if not self.weights.is_ours(self.manifest, self.file):
+            found, expected = self.weights.sha256(path), self.file.sha256
+            raise WrongChecksum(model=self.manifest.id, path=path, expected=expected, found=found)
         tried: list[tuple[str, Reason]] = []
-        if self.weights.is_ours(self.manifest, self.file):
-            with only_one(path, lambda: self.report(Waiting(path))):
-                if self._is_right():
-                    self.report(Found(path))
+        with only_one(path, lambda: self.report(Waiting(path))):
+            if self._is_right():
+                self.report(Found(path))
+                return
+            for uri in sources_of(self.manifest, self.file, self.partial):
+                reason = self._try(uri)
+                if reason is None:
                     return
-                for uri in sources_of(self.manifest, self.file, self.partial):
-                    reason = self._try(uri)
-                    if reason is None:
-                        return
-                    self.report(SourceGaveUp(uri, reason))
-                    tried.append((uri, reason))
-            why = because("no_source")
-        else:
-            why = because("elsewhere", path=path)
+                self.report(SourceGaveUp(uri, reason))
+                tried.append((uri, reason))
         each = [f"{uri}: {reason.say(language)}" for uri, reason in tried]
-        raise NoSourceDelivered(model=self.manifest.id, tried="; ".join(each) or why.say(language))
+        told = "; ".join(each) or because("no_source").say(language)
+        raise NoSourceDelivered(model=self.manifest.id, tried=told)
 
     def _is_right(self) -> bool:
         path = self.partial.final

@@ -7,7 +7,7 @@ from lumbre.core.errors import SourceFailed
 from lumbre.words import Language, Sentence, say
 
 Why = Literal[
-    "unknown_scheme", "bad_uri", "no_source", "elsewhere",
+    "unknown_scheme", "bad_uri", "no_source",
     "no_connection", "status", "busy", "stalled", "cut", "redirected", "not_https", "encoded",
     "wrong_size", "wrong_bytes", "other_bytes", "changed_while_read", "not_a_file", "unreadable",
     "gated", "token_refused", "no_repository", "no_revision", "not_there", "garbled",
