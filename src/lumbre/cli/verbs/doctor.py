@@ -17,6 +17,7 @@ from lumbre.words import Sentence, say
 
 _MARKS: dict[Status, str] = {"ok": "✓", "warn": "!", "fail": "✗"}
 _ARROW = "→"
+_COMMANDS = ("doctor.command", "doctor.store.aside")
 _LOCK = ".household.lock"
 """Without it nobody ever served here, and `is_owned` would make it."""
 
@@ -89,7 +90,7 @@ def _print(session: Session, findings: list[tuple[str, Finding]]) -> None:
 def _mending(session: Session, mend: Sentence, head: str) -> list[str]:
     """A command alone is copied from the terminal: it stays on one line."""
     text = visible(_said(session, mend))
-    if mend.key == "doctor.command" or not sys.stdout.isatty():
+    if mend.key in _COMMANDS or not sys.stdout.isatty():
         return [head + text]
     lines = folded(text, shutil.get_terminal_size().columns, len(head))
     return [head + lines[0].lstrip(), *lines[1:]]
