@@ -5,7 +5,7 @@ import os
 import pty
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import pytest
@@ -247,3 +247,26 @@ def test_what_is_given_to_add_and_scan_is_called_what_it_is(
         done = lumbre("models", *words, **person)
         assert done.returncode == 2
         assert said in done.stderr
+
+
+def test_a_scan_in_a_narrow_terminal_breaks_between_words(
+    person: dict[str, str], home: Path
+) -> None:
+    ours, theirs = pty.openpty()
+    with closing(os.fdopen(ours, "rb", buffering=0)) as terminal:
+        with subprocess.Popen(
+            [sys.executable, "-m", "lumbre", "models", "scan"],
+            stdin=subprocess.DEVNULL,
+            stdout=theirs,
+            stderr=subprocess.DEVNULL,
+            env=environment_of(home, **person, COLUMNS="50"),
+        ) as child:
+            os.close(theirs)
+            told = b""
+            with suppress(OSError):  # how a terminal on Linux says that nobody writes any more
+                while piece := terminal.read(4096):
+                    told += piece
+        assert child.returncode == 0
+    lines = told.decode().splitlines()
+    assert max(map(len, lines)) <= 50
+    assert "deletes it when it starts" in " ".join(told.decode().split())
