@@ -385,7 +385,7 @@ def test_what_it_measures_can_be_scraped(tiny: Run, home: Path, documents: Path)
 
 def test_what_does_not_fit_is_refused_with_the_figures(tiny: Run, documents: Path) -> None:
     tiny("docs", "add", str(documents))
-    refused = tiny("ask", "What?", LUMBRE_MEMORY__MAX_RAM_GB="0.3")
+    refused = tiny("ask", "What?", LUMBRE_MEMORY__MAX_RAM_GB="0.2")
     assert refused.returncode == 3, refused.stderr
     line, hint = refused.stderr.splitlines()
     assert "smollm2" in line

@@ -38,8 +38,13 @@ HOST = Host(
 )
 
 
+def alone_bytes(worker: Worker, weights: Path, *, is_mapped: bool = True) -> int:
+    """Of one worker as if no other were there: what they would share with it counts in full."""
+    return worker.beside_bytes({weights}) + (weights.stat().st_size if is_mapped else 0)
+
+
 def resident_bytes(worker: Worker) -> int:
-    """Of one worker alone: what others share with it counts in full, as if they were not there."""
+    """With everything it shares."""
     return int(psutil.Process(worker.pid).memory_info().rss)
 
 
@@ -54,7 +59,7 @@ async def fill(engine: Any, tokens: int) -> None:
 class Held:
     """Memory of a worker that has read a prompt."""
 
-    resident_bytes: int
+    total_bytes: int
     private_bytes: int
 
 
@@ -65,7 +70,9 @@ def held(
         wishes = {name: getattr(settings, name) for name in settings.__dataclass_fields__}
         async with running(manifest, weights, **wishes) as (worker, engine):
             await fill(engine, tokens)
-            return Held(resident_bytes(worker), worker.private_bytes())
+            is_mapped = settings.load_mode == "mmap"
+            total_bytes = alone_bytes(worker, weights, is_mapped=is_mapped)
+            return Held(total_bytes, worker.private_bytes())
 
     return asyncio.run(story())
 
@@ -164,7 +171,7 @@ def test_a_small_model_holds_what_was_said(
     running: Running, chatter: Manifest, smollm2: Path, settings: WorkerSettings, prompt_tokens: int
 ) -> None:
     said = formula_bytes(smollm2, settings)
-    measured = held(running, chatter, smollm2, settings, prompt_tokens).resident_bytes
+    measured = held(running, chatter, smollm2, settings, prompt_tokens).total_bytes
     assert measured <= said <= MOST_TOO_MUCH * measured
 
 
@@ -199,7 +206,7 @@ def test_a_model_of_repacked_quants_holds_what_was_said(
     qwen_held: dict[WorkerSettings, Held], qwen: Path, settings: WorkerSettings
 ) -> None:
     said = formula_bytes(qwen, settings)
-    measured = qwen_held[settings].resident_bytes
+    measured = qwen_held[settings].total_bytes
     assert measured <= said <= MOST_TOO_MUCH * measured
 
 
@@ -251,7 +258,7 @@ def test_an_embedder_that_reads_a_text_in_one_batch_holds_what_was_said(
     async def story() -> int:
         async with running(gguf_embedder, smollm2, context_tokens=512) as (worker, engine):
             await engine.embed(["word " * 500])
-            return resident_bytes(worker)
+            return alone_bytes(worker, smollm2)
 
     said = formula_bytes(smollm2, settings, embeds=True)
     measured = asyncio.run(story())

@@ -21,14 +21,18 @@ from lumbre.config import Folders
 from lumbre.core.errors import BadArchive, HomeNotEmpty, HouseholdRuns, StoreDamaged
 from lumbre.knowledge import cited, places
 from lumbre.knowledge import schema as knowledge
+from lumbre.planner import records
 from lumbre.registry import weights
 from lumbre.server.socket import owned, read_note
 from lumbre.store import Schema, Store, archive
 from lumbre.version import VERSION
 from lumbre.words import Sentence
 
+_OF_ONE_MACHINE = {"weights_checked", "headers", "dry_runs", "calibrations"}
+"""Tables of what lies on a disk, and of what was measured in a memory."""
 SCHEMAS: tuple[Schema, ...] = (
     weights.SCHEMA,
+    records.SCHEMA,
     knowledge.SCHEMA,
     conversation.SCHEMA,
     cited.SCHEMA,
@@ -151,13 +155,13 @@ def _check(source: Path, contents: archive.Contents, database: Path) -> tuple[in
 
 
 def _settle(database: Path) -> dict[str, int]:
-    """Make a copy one file, without what is known of weights on one machine; its versions."""
+    """Make a copy one file, without what is known of one machine; its versions."""
     with closing(apsw.Connection(str(database))) as connection:
         connection.execute("PRAGMA trusted_schema=OFF")
         connection.execute("PRAGMA secure_delete=ON")
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-        if "weights_checked" in tables:
-            connection.execute("DELETE FROM weights_checked")
+        for table in tables & _OF_ONE_MACHINE:
+            connection.execute(f"DELETE FROM {table}")
         list(connection.execute("PRAGMA journal_mode=DELETE"))
         if "schema_versions" not in tables:
             return {}
