@@ -11,11 +11,12 @@ from lumbre.planner.footprint import kept_bytes, slots_bytes
 from lumbre.planner.records import Calibration
 from lumbre.planner.wish import Wish
 
-_SPREAD_BYTES = 2 * 2**20
+_SPREAD_BYTES = 3 * 2**19
+_SPREAD_BYTES_PER_TOKEN = 256
 _SPREAD_SHARE = 1 / 4
-"""How far workers of one kind differ, whatever their context: so many bytes, and that share of
-their compute buffers. Source: benchmarks/memory.py, the cells of one model, load mode and extra
-buffers."""
+"""How far workers of one kind differ: so many bytes, so many for each token of the context, and
+that share of their compute buffers. Source: benchmarks/memory.py, the cells of one model, load
+mode and extra buffers."""
 _LEAST_BYTES = 8 * 2**20
 """A process of ours that holds less beside its buffers was not seen whole."""
 
@@ -56,18 +57,18 @@ def learned(
     if constant_bytes < _LEAST_BYTES:
         return None
     loads = known.loads + 1 if known else 1
-    if known and _says_more(known, constant_bytes, said.compute_bytes, is_full=is_full):
+    if known and _says_more(known, constant_bytes, _spread_bytes(choice, buffers), is_full=is_full):
         constant_bytes, is_full = known.constant_bytes, known.is_full
     return Calibration(constant_bytes, is_full, planned_bytes, measured_bytes, loads)
 
 
 def _says_more(
-    known: Calibration, constant_bytes: int, compute_bytes: int, *, is_full: bool
+    known: Calibration, constant_bytes: int, spread_bytes: int, *, is_full: bool
 ) -> bool:
     """Whether what is known holds beside a new measurement: it is larger, or was seen full
     and is no less than what a load alone takes."""
     if known.is_full and not is_full:
-        return constant_bytes <= known.constant_bytes + _spread_bytes(compute_bytes)
+        return constant_bytes <= known.constant_bytes + spread_bytes
     return known.is_full == is_full and known.constant_bytes >= constant_bytes
 
 
@@ -80,12 +81,14 @@ def overhead_bytes(known: Calibration, wish: Wish, choice: Choice, buffers: Plac
     untouched_bytes = 0 if known.is_full else compute_bytes
     kept = kept_bytes(wish, choice) if buffers.device == CPU else 0
     own_bytes = _own_bytes(wish, choice, buffers.device)
-    spread_bytes = _spread_bytes(compute_bytes)
+    spread_bytes = _spread_bytes(choice, buffers)
     return known.constant_bytes + kept + own_bytes + untouched_bytes + spread_bytes
 
 
-def _spread_bytes(compute_bytes: int) -> int:
-    return _SPREAD_BYTES + round(_SPREAD_SHARE * compute_bytes)
+def _spread_bytes(choice: Choice, buffers: Placement) -> int:
+    by_context_bytes = _SPREAD_BYTES_PER_TOKEN * choice.context_tokens
+    by_compute_bytes = round(_SPREAD_SHARE * buffers.footprint.compute_bytes)
+    return _SPREAD_BYTES + by_context_bytes + by_compute_bytes
 
 
 def _own_bytes(wish: Wish, choice: Choice, device: str) -> int:

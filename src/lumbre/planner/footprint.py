@@ -17,7 +17,7 @@ _PROCESS_BYTES = 39 * MIB
 _BYTES_PER_WORD = 450
 _SLOT_BYTES_PER_WORD = 16
 """Source of the three: PSS of workers with every slot full less their buffers, measured with
-xllamacpp b11549 in the 144 cells of benchmarks/memory.py: 49 MiB at a vocabulary of 49,152, 92
+xllamacpp b11549 in the cells of benchmarks/memory.py: 49 MiB at a vocabulary of 49,152, 92
 at 151,936, and 16 bytes a word more for each slot (what a token is worth, and sampling); 10 MiB
 added: more or fewer pages of the engine's library are mapped, by what the system has at hand."""
 WITHOUT_FORMULA_BYTES = 100 * MIB
