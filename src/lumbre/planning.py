@@ -5,7 +5,7 @@ and `lumbre.planner` decides. Nothing is loaded here, and nothing is fetched.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -17,12 +17,11 @@ from lumbre.core.errors import LumbreError, WeightsGone
 from lumbre.core.machine import CPU, Host
 from lumbre.core.model import CHAT_ROLES, Facts, Manifest
 from lumbre.core.plan import Plan, Refused
-from lumbre.engines.choose import choose_for
+from lumbre.engines.choose import AUTO, choose_for
 from lumbre.engines.find import Found, built_in, find
 from lumbre.formats.gguf import read_facts
 from lumbre.hardware.nvidia import read_graphics
 from lumbre.hardware.probe import VISIBLE, this_machine
-from lumbre.hardware.usage import family
 from lumbre.planner.estimate import Estimator, Here
 from lumbre.planner.footprint import WITHOUT_FORMULA_BYTES
 from lumbre.planner.oracle import Oracle
@@ -39,6 +38,8 @@ HOUSEHOLD_BYTES = 120 * 2**20
 """Of the household's own process. Source: 77 MB measured after work, every model unloaded."""
 LEAST_CONTEXT_TOKENS = 512
 """Where the most that fits is asked for: less than this is no talk."""
+_BY_ASKING = ("classifier", "router")
+"""Roles a model that talks may have: it is asked short things."""
 _KV_TYPES: tuple[KvType, ...] = ("f16", "q8_0")
 _LOAD_MODES: tuple[LoadMode, ...] = ("mmap", "read")
 Context = int | Literal["max"] | None
@@ -65,7 +66,7 @@ class Planning:
 
     def __init__(self, config: Config, records: Records, weights: Weights) -> None:
         self.records = records
-        self._engines: tuple[int, tuple[Found, ...]] | None = None
+        self._engines: tuple[tuple[int, bool], tuple[Found, ...]] | None = None
         self._config = config
         self._registry = Registry(config.folders.registry)
         self._weights = weights
@@ -114,13 +115,14 @@ class Planning:
             runs_on_cards=facts is not None and self._uses_cards(manifest, host),
             beside_bytes=self._beside_bytes(manifest),
             requests_per_hour=self._use(manifest),
+            idle_s=manifest.idle_unload_seconds or self._config.settings.pool.idle_s,
         )
         return _with_context(wish, context, self.context_tokens(manifest))
 
     def context_tokens(self, manifest: Manifest) -> int:
         """Of the whole worker: as the settings say for chat models, else as its manifest."""
         trained_tokens = manifest.context_length or 0
-        if manifest.role not in CHAT_ROLES:
+        if manifest.role not in (*CHAT_ROLES, *_BY_ASKING):
             return trained_tokens
         llm = self._config.settings.llm
         small = _section(manifest) == "lightweight"
@@ -142,6 +144,7 @@ class Planning:
         limits = {}
         for device in host.devices:
             free_bytes = device.free_bytes + (held or {}).get(device.id, 0)
+            free_bytes = min(free_bytes, device.total_bytes)
             if device.id == CPU:
                 left_bytes = free_bytes - memory.reserve_bytes - HOUSEHOLD_BYTES
                 cap_bytes = round(memory.max_ram_gb * 1e9) or left_bytes
@@ -161,17 +164,18 @@ class Planning:
             return built_in()
         folder = self._config.folders.home / "engines"
         seen = folder.stat().st_mtime_ns if folder.is_dir() else 0
-        if self._engines is None or self._engines[0] != seen:
-            self._engines = (seen, find(folder, None))
+        # a program on the PATH is asked what it is, which takes time: only where it may be used
+        may_differ = bool(host.cards) or wish != AUTO or manifest.engine == "llama_server"
+        if self._engines is None or self._engines[0] != (seen, may_differ):
+            self._engines = ((seen, may_differ), find(folder, None if may_differ else ""))
         return choose_for(manifest.engine, self._engines[1], host, wish) or built_in()
 
-    def held_on_cards(self, pid: int) -> dict[str, int]:
-        """Bytes that a worker and its children hold on each card, where the driver tells."""
-        pids = family(pid)
+    def held_on_cards(self, pids: Collection[int]) -> dict[str, int]:
+        """Bytes that processes hold on each card, where the driver tells."""
         return {
-            card.device.id: sum(card.used_bytes_by_pid.get(one, 0) for one in pids)
+            card.device.id: sum(card.used_bytes_by_pid.get(pid, 0) for pid in pids)
             for card in read_graphics(self._config.visible_cards).cards
-            if any(one in card.used_bytes_by_pid for one in pids)
+            if any(pid in card.used_bytes_by_pid for pid in pids)
         }
 
     @contextmanager
@@ -265,10 +269,13 @@ class Planning:
         if path is None:
             known = find_known(manifest.id)
             return known.facts if known else None
-        facts = self.records.facts(path)
-        if facts is None:
-            facts = read_facts(path)
-            self.records.keep_facts(path, facts)
+        try:
+            facts = self.records.facts(path)
+            if facts is None:
+                facts = read_facts(path)
+                self.records.keep_facts(path, facts)
+        except OSError:  # gone since it was looked at
+            return None
         return facts
 
     def _path(self, manifest: Manifest) -> Path | None:
@@ -318,7 +325,8 @@ class Planning:
 
 def _section(manifest: Manifest) -> Literal["lightweight", "primary"]:
     """Of the settings in `llm`, the one that counts for a chat model."""
-    return "lightweight" if manifest.role in ("lightweight", "micro") else "primary"
+    small = ("lightweight", "micro", *_BY_ASKING)
+    return "lightweight" if manifest.role in small else "primary"
 
 
 def this_machine_of(config: Config) -> Host:

@@ -27,6 +27,7 @@ from lumbre.core.plan import Choice, Footprint
 from lumbre.engines.find import Found
 from lumbre.hardware.cores import usable_cores
 from lumbre.hardware.memory import read_memory
+from lumbre.hardware.usage import family
 from lumbre.planner.footprint import batch_tokens
 from lumbre.planner.records import Records
 from lumbre.planner.wish import Wish
@@ -259,7 +260,10 @@ class Runtime:
             wish = self.planning.wish(manifest, host)
         if wish is None:
             raise WeightsMissing(model=manifest.id)
-        plan = self.planning.plan(wanted, host, {CPU: self.pool.held_bytes()})
+        held = {CPU: self.pool.held_bytes()}
+        if host.cards:
+            held |= self.planning.held_on_cards(self.pool.pids())
+        plan = self.planning.plan(wanted, host, held)
         planned = plan.planned(manifest.id)
         if planned is not None:
             placements, choice = planned.placements, planned.choice
@@ -277,7 +281,7 @@ class Runtime:
             return
         held = {CPU: seen.beside_bytes}
         if placed.choice.layers:
-            held |= self.planning.held_on_cards(seen.pid)
+            held |= self.planning.held_on_cards(family(seen.pid))
         with self.planning.estimating(placed.wanted) as estimate:
             estimate.learn(placed.wish, placed.choice, placed.host, held, is_full=seen.is_full)
 

@@ -25,7 +25,7 @@ from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
 from lumbre.engines.catalogue import build
 from lumbre.engines.find import Found, build_of, installed
-from lumbre.engines.install import Machine, candidates, fetching, install
+from lumbre.engines.install import Machine, _fill, candidates, fetching, install
 from lumbre.engines.remove import remove, users
 from lumbre.pool.worker import Worker, new_key
 from tests.engines.conftest import LINUX, card, host
@@ -336,3 +336,25 @@ def test_only_what_was_installed_is_removed(home: Path) -> None:
     for name in ("built-in", "llama-server", "../engines", "."):
         with pytest.raises(UnknownEngine, match="has not installed"):
             remove(home, name)
+
+
+@pytest.mark.parametrize("target", ["/etc", "../..", "a/../../b"])
+def test_a_folder_whose_links_lead_out_of_it_is_refused(tmp_path: Path, target: str) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    (source / "llama-server").write_text("#!/bin/sh\n")
+    (source / "l").symlink_to(target)
+    (tmp_path / "new").mkdir()
+    with pytest.raises(BadEngine) as refused:
+        _fill(source, tmp_path / "new")
+    assert "leads out" in str(refused.value)
+
+
+def test_links_that_go_round_are_taken_as_they_are(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("a", "b"):
+        (source / name).symlink_to(".")
+    (tmp_path / "new").mkdir()
+    _fill(source, tmp_path / "new")
+    assert sorted(path.name for path in (tmp_path / "new").iterdir()) == ["a", "b"]

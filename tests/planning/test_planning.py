@@ -289,3 +289,19 @@ def test_a_model_whose_file_was_deleted_elsewhere_is_refused_by_its_name(
     (refused,) = plan(config, machine()).refused
     assert refused.reason.key == "planning.gone"
     assert refused.reason.facts == {"model": "smollm2-135m", "path": path}
+
+
+def test_what_answers_short_questions_has_the_short_context(
+    config: Config, small: Manifest
+) -> None:
+    """A router is asked a line at a time: it does not hold all the model was trained for."""
+    router = replace(small, id="router", role="router", capabilities=("route",))
+    save_manifest(router, config.folders.registry / "router.yaml")
+    planned = plan(config, machine()).planned("router")
+    assert planned is not None
+    assert planned.choice.context_tokens == 4096
+
+
+def test_limits_never_pass_what_the_machine_has(config: Config) -> None:
+    with planning_for(config) as planning:
+        assert planning.limits(machine(30 * GIB), {CPU: 90 * GIB})[CPU] < 32 * GIB

@@ -2,7 +2,6 @@
 
 import difflib
 import shutil
-from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -53,6 +52,7 @@ def where_and_who(
 def held_by(session: Session, planning: "Planning") -> dict[str, int]:
     """Bytes that the models of this home hold now, by device: a plan may count on them."""
     from lumbre.cli.attach import reach, running
+    from lumbre.hardware.usage import family, private_bytes
 
     note = running(session)
     if note is None:
@@ -61,11 +61,9 @@ def held_by(session: Session, planning: "Planning") -> dict[str, int]:
         models = reach(session, note).get("/lumbre/ps")["models"]
     except LumbreError:  # it ended this moment: it holds nothing
         return {}
-    held = Counter({CPU: sum(model["measured_bytes"] for model in models)})
-    for model in models:
-        if model["pid"]:
-            held.update(planning.held_on_cards(model["pid"]))
-    return dict(held)
+    pids = [pid for model in models if model["pid"] for pid in family(model["pid"])]
+    # pages of mapped weights are free memory to the system: only the rest comes on top
+    return {CPU: sum(map(private_bytes, pids)), **planning.held_on_cards(pids)}
 
 
 def context_of(session: Session, text: str | None) -> "Context":

@@ -160,7 +160,11 @@ def _fill(source: Path, new: Path) -> None:
     if source.is_file():
         unpack(source, new)
         return
-    shutil.copytree(source, new, symlinks=False, dirs_exist_ok=True, ignore_dangling_symlinks=True)
+    shutil.copytree(source, new, symlinks=True, dirs_exist_ok=True)
+    for link in (path for path in new.rglob("*") if path.is_symlink()):
+        end = link.readlink()
+        if end.is_absolute() or ".." in end.parts:  # as in an archive: never out of the folder
+            raise _bad(source, "link", member=link.name, target=str(end)[:200])
 
 
 def _main(source: Path, folder: Path) -> tuple[Form, Path]:

@@ -74,7 +74,7 @@ def _asked(program: str, question: str, environment: Mapping[str, str]) -> str:
             env=environment,
             timeout=_ASK_S,
             check=False,
-            preexec_fn=lambda: life.die_with(us),  # noqa: PLW1509 - the other thread only reads
+            preexec_fn=lambda: life.die_with(us),
         )
     except OSError as error:
         raise SystemExit(f"error: {program}: {error.strerror or error}") from None
