@@ -1,6 +1,7 @@
 """Plans beside what workers were measured to hold: uncalibrated, calibrated, and what others say.
 
-Rows come from `benchmarks/memory_cells.py`. A plan is asked twice: as a machine that has never
+Rows come from `benchmarks/memory_cells.py`, which goes on where it stopped; those of long contexts
+take an hour and more (`--contexts 8192`). A plan is asked twice: as a machine that has never
 run the model would, and after one cell of the same load mode and buffers was measured
 (context 512, one slot), first only loaded, then with a full context. Beside them stand the
 engine's own forecast as its tool asks for it, and the file's size plus its cache, which is
@@ -9,6 +10,7 @@ what people add up by hand.
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -18,8 +20,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from memory_cells import read_rows
+from memory_cells import complete, read_rows
 
+from lumbre.config import Folders
 from lumbre.core.machine import CPU, Device, Host
 from lumbre.core.plan import Choice
 from lumbre.engines.find import built_in
@@ -163,10 +166,14 @@ def errors(
 
 
 def main() -> None:
+    folders = Folders.of(os.environ)
     ask = argparse.ArgumentParser(description=__doc__)
-    ask.add_argument("rows", type=Path)
-    ask.add_argument("--weights", type=Path, required=True, help="the folder the rows came from")
+    ask.add_argument("--rows", type=Path, default=folders.home / "memory-cells.jsonl")
+    ask.add_argument("--weights", type=Path, default=folders.weights)
+    ask.add_argument("--contexts", type=int, nargs="*", default=(512, 2048))
     chosen = ask.parse_args()
+    if chosen.contexts:
+        complete(sorted(chosen.weights.glob("*.gguf")), chosen.rows, tuple(chosen.contexts))
     cells = [cell_of(row) for row in read_rows(chosen.rows).values()]
     with tempfile.TemporaryDirectory() as fresh:
         store = Store(Path(fresh) / "lumbre.db")

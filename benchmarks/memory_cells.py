@@ -10,8 +10,8 @@ import itertools
 import json
 import sys
 import time
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
 
@@ -102,6 +102,22 @@ def read_rows(path: Path) -> dict[str, dict[str, Any]]:
     return {row["cell"]: row for row in map(json.loads, lines)}
 
 
+def complete(
+    models: Sequence[Path], rows: Path, contexts: tuple[int, ...] = CONTEXTS, *, threads: int = 1
+) -> None:
+    """Measure every cell that the file of rows does not have yet."""
+    done = read_rows(rows)
+    for weights, settings in itertools.product(models, cells(contexts)):
+        cell = key_of(weights, settings)
+        if cell in done:
+            continue
+        asked = replace(settings, prompt_threads=threads)
+        row = asyncio.run(measure(weights, asked, rows.with_suffix(".log")))
+        with rows.open("a") as out:
+            print(json.dumps({"cell": cell, **row}), file=out)
+        print(cell, round(row["full"]["pss_bytes"] / 2**20, 1), "MiB", file=sys.stderr)
+
+
 def main() -> None:
     ask = argparse.ArgumentParser(description=__doc__)
     ask.add_argument("weights", type=Path, nargs="+")
@@ -109,17 +125,7 @@ def main() -> None:
     ask.add_argument("--threads", type=int, default=1)
     ask.add_argument("--contexts", type=int, nargs="+", default=CONTEXTS)
     chosen = ask.parse_args()
-    done = read_rows(chosen.rows)
-    for weights, settings in itertools.product(chosen.weights, cells(tuple(chosen.contexts))):
-        cell = key_of(weights, settings)
-        if cell in done:
-            continue
-        threads = {"prompt_threads": chosen.threads, "generation_threads": 1}
-        asked = WorkerSettings(**{**asdict(settings), **threads})
-        row = asyncio.run(measure(weights, asked, chosen.rows.with_suffix(".log")))
-        with chosen.rows.open("a") as out:
-            print(json.dumps({"cell": cell, **row}), file=out)
-        print(cell, round(row["full"]["pss_bytes"] / 2**20, 1), "MiB", file=sys.stderr)
+    complete(chosen.weights, chosen.rows, tuple(chosen.contexts), threads=chosen.threads)
 
 
 if __name__ == "__main__":
