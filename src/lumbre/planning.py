@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from lumbre.config import Config
+from lumbre.config.settings import ChatModel
 from lumbre.core.backend import KvType, LoadMode
 from lumbre.core.errors import LumbreError, WeightsGone
 from lumbre.core.machine import CPU, Host
@@ -64,11 +65,13 @@ class Wanted:
 class Planning:
     """Plans for one home, as its manifests and files are at the moment of asking."""
 
-    def __init__(self, config: Config, records: Records, weights: Weights) -> None:
+    def __init__(
+        self, config: Config, records: Records, registry: Registry, weights: Weights
+    ) -> None:
         self.records = records
         self._engines: tuple[tuple[int, bool], tuple[Found, ...]] | None = None
         self._config = config
-        self._registry = Registry(config.folders.registry)
+        self._registry = registry
         self._weights = weights
 
     def wanted(
@@ -124,19 +127,22 @@ class Planning:
         trained_tokens = manifest.context_length or 0
         if manifest.role not in (*CHAT_ROLES, *_BY_ASKING):
             return trained_tokens
-        llm = self._config.settings.llm
-        small = _section(manifest) == "lightweight"
-        wish_tokens = (llm.lightweight if small else llm.primary).context_length
-        return min(wish_tokens, trained_tokens or wish_tokens)
+        _, settings = self._chat_settings(manifest)
+        return min(settings.context_length, trained_tokens or settings.context_length)
 
     def _set_tokens(self, manifest: Manifest) -> int:
         """What a person wrote for a chat model's context, be it too much; 0: nothing."""
-        section = _section(manifest)
+        section, settings = self._chat_settings(manifest)
         key = f"llm.{section}.context_length"
-        if manifest.role not in CHAT_ROLES or key not in self._config.origins:
-            return 0
+        is_set = manifest.role in CHAT_ROLES and key in self._config.origins
+        return settings.context_length if is_set else 0
+
+    def _chat_settings(self, manifest: Manifest) -> tuple[str, ChatModel]:
+        """Which section of the settings speaks of a model that talks, and what it says."""
         llm = self._config.settings.llm
-        return (llm.lightweight if section == "lightweight" else llm.primary).context_length
+        if manifest.role in ("lightweight", "micro", *_BY_ASKING):
+            return "lightweight", llm.lightweight
+        return "primary", llm.primary
 
     def limits(self, host: Host, held: Mapping[str, int] | None = None) -> dict[str, int]:
         """Bytes the models may have on each device; `held` is what those loaded hold now."""
@@ -323,12 +329,6 @@ class Planning:
         return asked if measured is None else measured
 
 
-def _section(manifest: Manifest) -> Literal["lightweight", "primary"]:
-    """Of the settings in `llm`, the one that counts for a chat model."""
-    small = ("lightweight", "micro", *_BY_ASKING)
-    return "lightweight" if manifest.role in small else "primary"
-
-
 def this_machine_of(config: Config) -> Host:
     """The machine as it is now, with the cards this program may use."""
     visible = config.visible_cards
@@ -342,7 +342,9 @@ def planning_for(config: Config) -> Iterator[Planning]:
         there = config.folders.home.is_dir()
         store = Store(config.folders.database if there else Path(folder) / "lumbre.db")
         try:
-            yield Planning(config, Records(store), Weights(config.folders.weights, store))
+            registry = Registry(config.folders.registry)
+            weights = Weights(config.folders.weights, store)
+            yield Planning(config, Records(store), registry, weights)
         finally:
             store.close()
 

@@ -73,7 +73,7 @@ class Runtime:
         self.registry = Registry(config.folders.registry)
         self.weights = Weights(config.folders.weights, store)
         self.spent = Spent()
-        self.planning = Planning(config, Records(store), self.weights)
+        self.planning = Planning(config, Records(store), self.registry, self.weights)
         self._machine = machine or partial(this_machine_of, config)
         self._opened = time.monotonic()
         self._uses: dict[str, int] = {}

@@ -14,18 +14,10 @@ from lumbre.core.errors import EngineRefused, WorkerFailed
 from lumbre.core.generation import ChatRequest, Delta, Finish, PromptProgress, Usage
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
+from lumbre.workers.environment import QUIET_LLAMA
 
 CONTEXT_TOKENS = 512
 """Where neither plan nor manifest names a context."""
-QUIET = {
-    "OMP_WAIT_POLICY": "PASSIVE",
-    "GGML_NO_BACKTRACE": "1",
-    "HF_HUB_OFFLINE": "1",
-    "HF_HUB_DISABLE_TELEMETRY": "1",
-    "DO_NOT_TRACK": "1",
-}
-"""PASSIVE: threads that wait for each other sleep. Spinning, two of them on one busy core
-were 12 times slower. GGML_NO_BACKTRACE: a failed assertion would start gdb on us."""
 _TEXTS_AT_A_TIME = 16
 _FINISHES: Mapping[str, Finish] = {"stop": "stop", "length": "length", "tool_calls": "stop"}
 
@@ -87,7 +79,7 @@ def orders(
 
 def environment(settings: WorkerSettings) -> Mapping[str, str]:
     """What such a worker is started with beside what every child inherits."""
-    return {**QUIET, **cards.environment(settings.devices, settings.card_uuids)}
+    return {**QUIET_LLAMA, **cards.environment(settings.devices, settings.card_uuids)}
 
 
 class ChatEngine(Served):

@@ -76,9 +76,8 @@ class Estimator:
         )
         key = (wish.id, shape)
         if key not in self._buffers:
-            can_say = self._oracle is not None and self._oracle.build == here.build
-            found = self._oracle.buffers(here.path, shape) if self._oracle and can_say else None
-            self._buffers[key] = found
+            can_say = self._oracle if self._oracle and self._oracle.build == here.build else None
+            self._buffers[key] = can_say.buffers(here.path, shape) if can_say else None
         buffers = self._buffers[key]
         if buffers is None:
             return None

@@ -16,11 +16,10 @@ from typing import Any
 
 from lumbre.core.backend import KvType
 from lumbre.planner.records import Records, file_key
-from lumbre.workers.environment import inherited
+from lumbre.workers.environment import QUIET_LLAMA, inherited
 
 _PATIENCE_S = 30.0
 _END_S = 2.0
-_QUIET = {"OMP_WAIT_POLICY": "PASSIVE", "GGML_NO_BACKTRACE": "1", "HF_HUB_OFFLINE": "1"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +150,6 @@ def _start() -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
-        env=inherited(_QUIET),
+        env=inherited(QUIET_LLAMA),
         start_new_session=True,
     )
