@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, redirect_stdout
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 import click
 
@@ -205,7 +205,7 @@ def _fields_of(path: Path) -> _Said:
 
 
 def _choices(kind: object) -> str:
-    return " | ".join(str(choice) for choice in get_args(kind))
+    return " | ".join(map(str, get_args(kind))) if get_origin(kind) is Literal else ""
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

@@ -35,6 +35,20 @@ def test_each_layer_beats_the_one_before(home: Path) -> None:
     assert why(load(at(home)), "household.idle_s") == (600.0, "default", "")
 
 
+def test_a_list_of_names_is_written_as_a_list_or_with_commas(home: Path) -> None:
+    write(home, "[pool]\npinned = ['a', 'b', 'a']\n")
+    assert load(at(home)).settings.pool.pinned == ("a", "b")
+    named = at(home, LUMBRE_POOL__PINNED="c, d,")
+    assert why(load(named), "pool.pinned")[:2] == (("c", "d"), "environment")
+    assert load(at(home / "other")).settings.pool.pinned == ()
+
+
+def test_what_is_pinned_makes_no_other_household(home: Path) -> None:
+    plain, pinned = load(at(home)), load(at(home), {"pool.pinned": "a"})
+    assert plain.fingerprint == pinned.fingerprint
+    assert plain.fingerprint != load(at(home), {"pool.idle_s": "1"}).fingerprint
+
+
 def test_lines_are_found_in_nested_sections(home: Path) -> None:
     write(home, '[llm.lightweight]\nid = "a"\n\n[llm.primary]\ncontext_length = 8192\nid = "b"\n')
     assert why(load(at(home)), "llm.primary.id")[2].endswith("config.toml:6")
@@ -75,6 +89,8 @@ def test_a_variable_that_names_no_setting_is_refused(home: Path) -> None:
         "[worker]\nextra_buffers = 'perhaps'\n",
         "[memory]\nreserve_bytes = 'much'\n",
         "[llm.primary]\nid = 7\n",
+        "[pool]\npinned = 7\n",
+        "[pool]\npinned = ['a', 7]\n",
         "[pool]\nidle_s = inf\n",
         "[pool]\nidle_s = nan\n",
         "[memory]\nmax_ram_gb = inf\n",

@@ -1,5 +1,6 @@
 """Change one setting in config.toml, leaving every comment and line as it stands."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import tomlkit
@@ -8,7 +9,7 @@ from tomlkit.exceptions import TOMLKitError
 from lumbre.core.errors import BadConfig, HomeNotUsable
 
 
-def write_setting(path: Path, key: str, value: str) -> None:
+def write_setting(path: Path, key: str, value: str | Sequence[str]) -> None:
     """Set `key` (dotted) in the file, which is made if it is not there. Atomic.
 
     Raises:
@@ -24,7 +25,7 @@ def write_setting(path: Path, key: str, value: str) -> None:
             if section not in table:
                 table[section] = tomlkit.table(is_super_table=section != sections[-1])
             table = table[section]
-        table[name] = value
+        table[name] = value if isinstance(value, str) else list(value)
         partial = path.with_suffix(".partial")
         partial.write_text(tomlkit.dumps(document), encoding="utf-8")
         partial.replace(path)

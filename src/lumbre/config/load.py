@@ -56,11 +56,16 @@ class Config:
         """Equal where models and documents are treated alike: others want another household.
 
         How a person is spoken to goes with each request, what opens a document is the command's
-        to know, and how long a household waits is its own affair: those make no other.
+        to know, how long a household waits is its own affair, and which models are pinned it is
+        told while it runs: those make no other.
         """
         documents = replace(self.settings.documents, viewer="")
         settings = replace(
-            self.settings, interface=Interface(), household=Household(), documents=documents
+            self.settings,
+            interface=Interface(),
+            household=Household(),
+            documents=documents,
+            pool=replace(self.settings.pool, pinned=()),
         )
         chosen = sorted(key for key in self.origins if key.startswith("worker."))
         told = f"{settings}|{chosen}|{self.folders.home}|{self.folders.weights}"
@@ -186,6 +191,11 @@ def _value(key: str, raw: object, kind: Any, origin: Origin) -> object:
     def refuse(reason: str) -> BadConfig:
         return BadConfig(key=key, value=raw, reason=reason, where=origin.where)
 
+    if kind == tuple[str, ...]:
+        listed = raw.split(",") if isinstance(raw, str) else raw
+        if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+            raise refuse(Sentence("config.names"))
+        return tuple(dict.fromkeys(name.strip() for name in listed if name.strip()))
     options = typing.get_args(kind) if not isinstance(kind, type | types.UnionType) else ()
     if options:
         if raw not in options:

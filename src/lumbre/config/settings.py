@@ -123,6 +123,12 @@ class Pool:
 
     idle_s: float = 300.0
     """An on_demand model unloads after this long unused, unless its manifest says otherwise."""
+    pinned: tuple[str, ...] = ()
+    """Models that stay once they are loaded: neither for another nor unused are they unloaded.
+    `lumbre pin` writes it."""
+    saved_state_bytes: int = 2 * 1024**3
+    """What may be kept on disk of conversations whose model was unloaded, so that it need not
+    read them again; the least recently used go first. 0: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
