@@ -51,13 +51,20 @@
     │   ├── BadEngine
     │   ├── UnknownEngine
     │   ├── EngineInUse
+    │   ├── BadSignal
+    │   ├── TriggerNotListed
     │   └── HomeNotUsable
     ├── CapacityError          wait, or choose something smaller
     │   ├── DoesNotFit
+    │   ├── NoRoomOnCard
+    │   ├── TooManyLoaded
+    │   ├── JustFailed
     │   ├── DiskFull
     │   ├── StoreFull
     │   ├── StoreBusy
     │   ├── BeingPulled
+    │   ├── ModelDisabled
+    │   ├── TookTooLong
     │   └── Stopping
     └── EngineError            the other side broke
         ├── WorkerFailed
@@ -454,6 +461,20 @@ class EngineInUse(UsageError):
     wants = ("engine", "pid")
 
 
+class BadSignal(UsageError):
+    """A signal that does not exist, or one with a wrong, missing or unknown field."""
+
+    code = "bad_signal"
+    wants = ("name", "reason")
+
+
+class TriggerNotListed(UsageError):
+    """A trigger that the settings do not allow: nothing was loaded for it."""
+
+    code = "trigger_not_listed"
+    wants = ("trigger", "listed")
+
+
 class HomeNotUsable(UsageError):
     """The folder lumbre keeps its things in cannot be written or is unfit."""
 
@@ -474,6 +495,27 @@ class DoesNotFit(CapacityError):
         "overhead_bytes",
         "available_bytes",
     )
+
+
+class NoRoomOnCard(CapacityError):
+    """The model needs more memory of a graphics card than it can give now."""
+
+    code = "no_room_on_card"
+    wants = ("model", "device", "need_bytes", "available_bytes")
+
+
+class TooManyLoaded(CapacityError):
+    """As many chat models as the settings allow are loaded, and none of them may be unloaded."""
+
+    code = "too_many_loaded"
+    wants = ("model", "most")
+
+
+class JustFailed(CapacityError):
+    """The model failed a moment ago and is left alone for a while."""
+
+    code = "just_failed"
+    wants = ("model", "reason", "log", "retry_after_s")
 
 
 class DiskFull(CapacityError):
@@ -502,6 +544,20 @@ class BeingPulled(CapacityError):
 
     code = "being_pulled"
     wants = ("model",)
+
+
+class ModelDisabled(CapacityError):
+    """An optional model is left out for a while: its answers took longer than its role may."""
+
+    code = "model_disabled"
+    wants = ("model", "p95_s", "limit_s", "retry_after_s")
+
+
+class TookTooLong(CapacityError):
+    """The answer to a trigger was not whole when its time was over; the engine was stopped."""
+
+    code = "took_too_long"
+    wants = ("trigger", "model", "limit_s")
 
 
 class Stopping(CapacityError):

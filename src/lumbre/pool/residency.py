@@ -1,0 +1,231 @@
+"""Give a model that is needed often a resident place, and take it back the same way. Pure.
+
+Two needs earn one. Long contexts: the share of tasks with one, old tasks counting less, is
+above its threshold. Persona: on hard tests the primary keeps to it less well than its target
+allows. Either ends a margin beyond where it began, so that nothing comes and goes around a
+threshold; with too few tasks left to tell, long contexts are no need any more. A place is
+given only where the model fits beside the residents; where it does not, that is said once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+Need = Literal["long_context", "persona"]
+NEEDS: tuple[Need, ...] = ("long_context", "persona")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """When a place is earned and lost."""
+
+    long_tokens: int = 4096
+    """A task with more tokens is one of long context."""
+    long_share: float = 0.15
+    """Of the tasks: above it a model for long contexts earns a place."""
+    persona_drop_share: float = 0.05
+    """Of the target: this far below it, a model that reasons earns a place."""
+    margin_share: float = 0.03
+    """Added to either before a place is lost."""
+    least_tasks: int = 20
+    """With fewer, counted with their decay, no share is told."""
+    half_life_s: float = 24 * 3600.0
+    """After this long a task counts half."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An on_demand model that could become resident for these needs."""
+
+    model: str
+    needs: frozenset[Need]
+    fits: bool
+    """Beside the residents there are. Of no meaning once it has a place."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Everything a decision looks at."""
+
+    limits: Limits = field(default_factory=Limits)
+    now: float = 0.0
+    tasks: float = 0.0
+    """Decayed to `now`, as is the next."""
+    long_tasks: float = 0.0
+    adherence: float | None = None
+    """Of the primary on hard tests, as last told, and its target; from 0 to 1."""
+    target: float = 0.0
+    candidates: tuple[Candidate, ...] = ()
+    """The better ones first."""
+    needed: frozenset[Need] = frozenset()
+    places: Mapping[Need, str] = field(default_factory=dict)
+    """The model that has a resident place for a need. One may have it for both."""
+    told: frozenset[Need] = frozenset()
+    """Needs of which was said that no model can have a place for them."""
+
+    @property
+    def share(self) -> float:
+        """Of tasks with a long context; 0 without any."""
+        return self.long_tasks / self.tasks if self.tasks else 0.0
+
+    @property
+    def earned(self) -> frozenset[str]:
+        """Every model that has a place for a need."""
+        return frozenset(self.places.values())
+
+
+# Events: what happened.
+
+
+@dataclass(frozen=True, slots=True)
+class TaskDone:
+    """A task was answered. `is_long`: it is one of long context whatever its tokens."""
+
+    now: float
+    tokens: int
+    is_long: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PersonaScored:
+    """Hard tests were run: how well the primary kept to its persona. From 0 to 1, both."""
+
+    now: float
+    adherence: float
+    target: float
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """Which models could have a place, as things are now: those that have one among them."""
+
+    now: float
+    candidates: tuple[Candidate, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Nothing but time. A time that lies before the last one is taken for that."""
+
+    now: float
+
+
+Event = TaskDone | PersonaScored | Offered | Passed
+
+
+# Effects: what to do.
+
+
+@dataclass(frozen=True, slots=True)
+class Earn:
+    """Keep this model resident. `figure` passed `threshold`: a share, or an adherence."""
+
+    model: str
+    need: Need
+    figure: float
+    threshold: float
+
+
+@dataclass(frozen=True, slots=True)
+class Lose:
+    """It is on_demand again; `need` was the last it had its place for."""
+
+    model: str
+    need: Need
+    is_gone: bool = False
+    """It is no candidate any more; else the need has passed."""
+
+
+@dataclass(frozen=True, slots=True)
+class CannotEarn:
+    """There is a need, and no place for `model`; without one, no model for it."""
+
+    need: Need
+    model: str | None
+    figure: float
+    threshold: float
+
+
+Effect = Earn | Lose | CannotEarn
+
+
+def decide(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
+    """The next state, and what to do to get there."""
+    state = _age(state, event.now)
+    match event:
+        case TaskDone(_, tokens, is_long):
+            is_long = is_long or tokens > state.limits.long_tokens
+            long_tasks = state.long_tasks + is_long
+            state = replace(state, tasks=state.tasks + 1, long_tasks=long_tasks)
+        case PersonaScored(_, adherence, target):
+            state = replace(state, adherence=adherence, target=target)
+        case Offered(_, candidates):
+            state = replace(state, candidates=candidates)
+    needed = frozenset(need for need in NEEDS if _is_needed(state, need))
+    state = replace(state, needed=needed, told=state.told & needed)
+    state, lost = _lose(state)
+    state, earned = _earn(state)
+    return state, (*lost, *earned)
+
+
+def _age(state: State, now: float) -> State:
+    now = max(state.now, now)
+    kept = 0.5 ** ((now - state.now) / state.limits.half_life_s)
+    return replace(state, now=now, tasks=state.tasks * kept, long_tasks=state.long_tasks * kept)
+
+
+def _is_needed(state: State, need: Need) -> bool:
+    """Whether it is a need now; one that was there already ends later than it began."""
+    limits, was = state.limits, need in state.needed
+    margin = limits.margin_share if was else 0.0
+    if need == "long_context":
+        if state.tasks < (limits.least_tasks / 2 if was else limits.least_tasks):
+            return False
+        return state.share > limits.long_share - margin
+    if state.adherence is None:
+        return False
+    return state.adherence <= state.target * (1 - limits.persona_drop_share + margin)
+
+
+def _lose(state: State) -> tuple[State, tuple[Effect, ...]]:
+    """Take back the places whose need has passed, or whose model is no candidate any more."""
+    able = {need: [c.model for c in state.candidates if need in c.needs] for need in NEEDS}
+    places, effects = dict(state.places), []
+    for need, model in state.places.items():
+        is_gone = model not in able[need]
+        if need in state.needed and not is_gone:
+            continue
+        del places[need]
+        if model not in places.values():
+            effects.append(Lose(model, need, is_gone))
+    return replace(state, places=places), tuple(effects)
+
+
+def _earn(state: State) -> tuple[State, tuple[Effect, ...]]:
+    """Give each need its model: one that has a place already, else the first that fits."""
+    effects: list[Effect] = []
+    for need in NEEDS:
+        if need not in state.needed or need in state.places:
+            continue
+        able = [c for c in state.candidates if need in c.needs]
+        has_place = [c for c in able if c.model in state.earned]
+        chosen = next(iter([*has_place, *(c for c in able if c.fits)]), None)
+        if chosen is None:
+            if need not in state.told:
+                model = able[0].model if able else None
+                effects.append(CannotEarn(need, model, *_figures(state, need)))
+                state = replace(state, told=state.told | {need})
+            continue
+        if chosen not in has_place:
+            effects.append(Earn(chosen.model, need, *_figures(state, need)))
+        state = replace(
+            state, places={**state.places, need: chosen.model}, told=state.told - {need}
+        )
+    return state, tuple(effects)
+
+
+def _figures(state: State, need: Need) -> tuple[float, float]:
+    """What was found, and where the need begins."""
+    if need == "long_context":
+        return state.share, state.limits.long_share
+    return state.adherence or 0.0, state.target * (1 - state.limits.persona_drop_share)
