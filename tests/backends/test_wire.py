@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lumbre.backends.wire import Events, Wire
 from lumbre.core.errors import EngineRefused, LumbreError, PromptTooLong, WorkerFailed
-from tests.backends.recorder import END, Answers, Recorder, always, reply, stream
+from tests.backends.recorder import END, Answers, Recorder, always, chunk, reply, stream
 
 
 def failure_of(answers: Answers, silence_s: float = 30.0, *, streams: bool = False) -> LumbreError:
@@ -255,6 +255,101 @@ def test_an_error_of_the_engine_becomes_one_of_ours(
 def test_an_error_in_the_middle_of_a_stream_is_an_error(event: str) -> None:
     error = failure_of(always(stream('{"n": 1}', event) + END), streams=True)
     assert type(error) is EngineRefused
+
+
+@pytest.mark.parametrize(
+    ("raw", "is_broken"),
+    [
+        (reply({"error": {"code": 500, "message": "m"}}, "500 Bad"), True),
+        (reply(b"", "502 Bad"), True),
+        (reply({"error": {"code": 400, "message": "m"}}, "400 Bad"), False),
+        (reply({"error": {"code": 501, "message": "m"}}, "501 Bad"), False),
+        (reply({"error": TOO_LONG}, "400 Bad"), False),
+        (reply({"error": TOO_LARGE}, "500 Bad"), False),
+        (stream('{"n": 1}', '{"error": {"code": 500, "message": "m"}}') + END, True),
+        (stream('{"n": 1}', '{"error": {"code": 400, "message": "m"}}') + END, False),
+        (stream('{"n": 1}', '{"error": "m"}') + END, True),
+        (stream('{"n": 1}') + END, True),
+    ],
+)
+def test_what_the_engine_owed_is_told_from_what_was_asked_wrongly(
+    raw: bytes, *, is_broken: bool
+) -> None:
+    async def story() -> None:
+        async with Recorder(always(raw)).listening() as wire:
+            with pytest.raises(LumbreError):
+                async with aclosing(wire.stream("/s", {})) as events:
+                    async for _ in events:
+                        pass
+            assert wire.broken == is_broken
+            assert wire.waiting == 0
+
+    asyncio.run(story())
+
+
+def test_progress_is_each_event_and_each_batch_of_vectors_and_no_other_answer() -> None:
+    async def answer(_: int, writer: asyncio.StreamWriter) -> None:
+        writer.write(stream('{"n": 1}', '{"n": 2}', "[DONE]") + END)
+
+    async def story() -> None:
+        async with Recorder(answer).listening() as wire:
+            assert [event async for event in wire.stream("/s", {})] == [{"n": 1}, {"n": 2}]
+            assert wire.progress == 2
+        async with Recorder(always(vectors([(0, [1.0])]))).listening() as wire:
+            await wire.embed(["a", "b", "c"], at_a_time=1)
+            assert wire.progress == 3
+        async with Recorder(always(reply({}))).listening() as wire:
+            await wire.get("/g")
+            await wire.prove("/g")
+            assert (wire.progress, wire.waiting, wire.broken) == (0, 0, 0)
+
+    asyncio.run(story())
+
+
+def test_an_engine_is_waited_for_while_it_owes_bytes_and_not_while_the_caller_reads_none() -> None:
+    async def story() -> None:
+        asked, more = asyncio.Event(), asyncio.Event()
+
+        async def answer(_: int, writer: asyncio.StreamWriter) -> None:
+            asked.set()
+            await more.wait()
+            more.clear()
+            writer.write(stream('{"n": 1}'))
+            await more.wait()
+            writer.write(b"".join(map(chunk, ['{"n": 2}', "[DONE]"])) + END)
+
+        async with Recorder(answer).listening() as wire, aclosing(wire.stream("/s", {})) as events:
+            first = asyncio.ensure_future(anext(events))
+            await asked.wait()
+            assert wire.waiting == 1
+            more.set()
+            await first
+            assert wire.waiting == 0
+            second = asyncio.ensure_future(anext(events))
+            await asyncio.sleep(0)
+            assert wire.waiting == 1
+            more.set()
+            assert await second == {"n": 2}
+            second = asyncio.ensure_future(anext(events))
+            await asyncio.sleep(0)
+            second.cancel()
+            with pytest.raises((asyncio.CancelledError, StopAsyncIteration)):
+                await second
+            assert wire.waiting == 0
+
+    asyncio.run(story())
+
+
+def test_a_proof_may_have_any_shape_but_must_come() -> None:
+    async def story() -> None:
+        for raw in (reply([]), reply({}), reply(7)):
+            async with Recorder(always(raw)).listening() as wire:
+                await wire.prove("/g")
+        async with Recorder(always(reply({}, "404 No"))).listening() as wire:
+            with pytest.raises(EngineRefused):
+                await wire.prove("/g")
+
+    asyncio.run(story())
 
 
 def vectors(rows: Iterable[tuple[int, list[float]]], *, encoded: bool = True) -> bytes:

@@ -20,7 +20,7 @@ from lumbre.core.errors import PromptTooLong, WorkerFailed
 from lumbre.core.generation import ChatRequest
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
-from lumbre.hardware.usage import family
+from lumbre.hardware.usage import family, is_running, pulse
 from lumbre.pool.worker import Worker, new_key
 from tests.workers.running import Running
 
@@ -72,6 +72,70 @@ def test_an_engine_is_ready_when_it_has_done_its_work_once(
             assert engine.window_tokens == 256
             await engine.ready()
             await work(engine)
+
+    asyncio.run(story())
+
+
+def test_an_idle_engine_proves_for_next_to_nothing_that_it_lives(
+    running: Running, example: Example
+) -> None:
+    async def story() -> None:
+        async with running(example.manifest, example.weights, context_tokens=256) as (_, engine):
+            await engine.alive()
+            assert not engine.is_busy
+            assert engine.broken == 0
+
+    asyncio.run(story())
+
+
+def test_a_stopped_engine_proves_nothing_and_lives_again_when_it_goes_on(
+    running: Running, example: Example
+) -> None:
+    async def story() -> None:
+        async with running(example.manifest, example.weights, context_tokens=256) as (
+            worker,
+            engine,
+        ):
+            for pid in family(worker.pid):
+                os.kill(pid, signal.SIGSTOP)
+            while pulse(worker.pid).state != "T":
+                pass
+            asking = asyncio.create_task(engine.alive())
+            await asyncio.wait([asking], timeout=0.2)
+            assert not asking.done()
+            assert engine.is_busy
+            for pid in family(worker.pid):
+                os.kill(pid, signal.SIGCONT)
+            await asking
+            assert not engine.is_busy
+
+    asyncio.run(story())
+
+
+def test_work_is_seen_as_progress_and_as_processor_time(running: Running, example: Example) -> None:
+    async def story() -> None:
+        async with running(example.manifest, example.weights, context_tokens=256) as (
+            worker,
+            engine,
+        ):
+            before, begun = engine.progress, pulse(worker.pid).cpu_s
+            while pulse(worker.pid).cpu_s < begun + 0.05:
+                await work(engine)
+            assert engine.progress > before
+
+    asyncio.run(story())
+
+
+def test_a_stopped_worker_is_killed_with_all_it_started(running: Running, example: Example) -> None:
+    async def story() -> None:
+        async with running(example.manifest, example.weights, context_tokens=256) as (worker, _):
+            pids = family(worker.pid)
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+            await worker.kill()
+            assert worker.exit_status == -signal.SIGKILL
+            assert not any(map(is_running, pids))
+            await worker.kill()
 
     asyncio.run(story())
 

@@ -227,3 +227,33 @@ def test_threads_that_wait_sleep_and_reading_and_writing_have_their_own_number(
 
 def words(word: str, count: int) -> ChatRequest:
     return ChatRequest((Message("user", f"{word} " * count),), 1, temperature=0.0)
+
+
+@pytest.mark.parametrize("model", ["chatter", "served_chatter"])
+def test_of_all_cheap_questions_the_one_we_ask_is_answered_by_the_inference_loop(
+    running: Running, model: str, smollm2: Path, request: pytest.FixtureRequest
+) -> None:
+    """/health, /props and /slots are answered in the middle of a batch, so also of one that hangs.
+
+    Should a build answer this one there as well, health needs another question.
+    """
+
+    async def story() -> None:
+        manifest = request.getfixturevalue(model)
+        page = ChatRequest((Message("user", "one two three four " * 60),), 1, temperature=0.0)
+        async with running(manifest, smollm2, context_tokens=2048, batch_tokens=2048) as (
+            _,
+            engine,
+        ):
+            reading = asyncio.create_task(collect(engine, page))
+            await until(engine, is_processing=True)
+            asking = asyncio.create_task(engine.alive())
+            for path in ("/health", "/props", "/slots"):
+                for _ in range(10):
+                    await engine.wire.prove(path)
+            assert (await slot(engine))["is_processing"]
+            assert not asking.done()
+            await asking
+            await reading
+
+    asyncio.run(story())

@@ -58,6 +58,10 @@ class EncoderEngine(Served):
         await self.look()
         await self.embed(["."])
 
+    async def alive(self) -> None:
+        """Embed one word: a thousandth of a second, and the whole of what it is for."""
+        await self.embed(["."])
+
     async def embed(self, texts: Sequence[str]) -> list["array[float]"]:
         """One unit-length vector per text.
 

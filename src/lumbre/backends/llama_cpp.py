@@ -82,7 +82,20 @@ def environment(settings: WorkerSettings) -> Mapping[str, str]:
     return {**QUIET_LLAMA, **cards.environment(settings.devices, settings.card_uuids)}
 
 
-class ChatEngine(Served):
+class LlamaEngine(Served):
+    """A worker with llama.cpp's server in it."""
+
+    async def alive(self) -> None:
+        """Ask for the adapters, which only the inference loop can tell, between two batches.
+
+        /health and /props are answered by an HTTP thread whatever the loop does, and /slots
+        also in the middle of a batch, so of a batch that hangs as well.
+        Source: measured in b11549 and b11669 during one batch of eleven seconds.
+        """
+        await self.wire.prove("/lora-adapters")
+
+
+class ChatEngine(LlamaEngine):
     """A worker that continues a talk."""
 
     def __init__(self, wire: Wire, adapters: int = 0) -> None:
@@ -149,7 +162,7 @@ class ChatEngine(Served):
         return body
 
 
-class EmbeddingEngine(Served):
+class EmbeddingEngine(LlamaEngine):
     """A worker that turns texts into vectors."""
 
     async def ready(self) -> None:

@@ -17,6 +17,21 @@ class Served:
             raise RuntimeError("the window is known once the engine is ready")
         return self._window_tokens
 
+    @property
+    def progress(self) -> int:
+        """Events and vectors that have come from it."""
+        return self.wire.progress
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for it now."""
+        return self.wire.waiting > 0
+
+    @property
+    def broken(self) -> int:
+        """Answers it owes: broken off, never begun, or an error of its own making."""
+        return self.wire.broken
+
     async def close(self) -> None:
         """Give the connection back. Does not stop the worker."""
         await self.wire.close()

@@ -9,7 +9,8 @@ import codecs
 import json
 import re
 from array import array
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 
@@ -64,6 +65,13 @@ class Wire:
         self._url = url
         self._headers = {"Authorization": f"Bearer {key}"}
         self._session: aiohttp.ClientSession | None = None
+        self.progress = 0
+        """Events and vectors that came from the engine: it grows while the engine gets on."""
+        self.waiting = 0
+        """Callers that wait for the engine now. One that keeps an open stream and reads nothing
+        waits for nothing: it is the caller who stands still then."""
+        self.broken = 0
+        """Answers that broke off, never came, or were an error of the engine's own making."""
 
     async def close(self) -> None:
         """Close every connection; a stream still running on one ends."""
@@ -80,6 +88,13 @@ class Wire:
         """
         return await self._json("GET", path, None)
 
+    async def prove(self, path: str) -> None:
+        """Ask for JSON of any shape: that it came is what counts.
+
+        Raises: as `get`.
+        """
+        await self._value("GET", path, None)
+
     async def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         """Send JSON, get JSON. A caller that leaves is not noticed by the engine: short work only.
 
@@ -95,14 +110,21 @@ class Wire:
 
         Raises: as `post`, also in mid-stream.
         """
-        response = await self._open("POST", path, body)
         events = Events()
+        with self._waited_for():
+            response = await self._open("POST", path, body)
         try:
-            await self._check(response)
-            async for data in response.content.iter_any():
+            with self._waited_for():
+                await self._check(response)
+            while True:
+                with self._waited_for():
+                    data = await response.content.readany()
+                if not data:
+                    break
                 for event in events.feed(data):
                     if "error" in event:
                         raise self._refusal(response.status, event)
+                    self.progress += 1
                     yield event
             if not events.is_done:
                 raise self._failed("the stream broke off")
@@ -127,6 +149,7 @@ class Wire:
             try:
                 rows = sorted(answer["data"], key=lambda row: row["index"])
                 vectors.extend(_vector(row["embedding"]) for row in rows)
+                self.progress += 1
             except (KeyError, TypeError, ValueError) as error:
                 raise EngineRefused(model=self.model, reason=f"not vectors: {error}") from error
         if len(vectors) != len(texts):
@@ -137,10 +160,18 @@ class Wire:
     async def _json(
         self, method: str, path: str, body: Mapping[str, object] | None
     ) -> dict[str, Any]:
-        response = await self._open(method, path, body)
+        answer = await self._value(method, path, body)
+        if not isinstance(answer, dict):
+            raise EngineRefused(model=self.model, reason="not a JSON object")
+        return answer
+
+    async def _value(self, method: str, path: str, body: Mapping[str, object] | None) -> object:
+        with self._waited_for():
+            response = await self._open(method, path, body)
         try:
-            await self._check(response)
-            answer = json.loads(await response.read())
+            with self._waited_for():
+                await self._check(response)
+                return json.loads(await response.read())
         except (aiohttp.ClientError, TimeoutError) as error:
             response.close()
             raise self._failed(error) from error
@@ -148,9 +179,6 @@ class Wire:
             raise EngineRefused(model=self.model, reason=f"not JSON: {error}") from error
         finally:
             response.release()
-        if not isinstance(answer, dict):
-            raise EngineRefused(model=self.model, reason="not a JSON object")
-        return answer
 
     async def _open(
         self, method: str, path: str, body: Mapping[str, object] | None
@@ -207,13 +235,33 @@ class Wire:
         if found := _TOO_LARGE.search(message):
             counts = (int(found[1]), int(found[2]))
         elif facts.get("type") != "exceed_context_size_error":
+            self.broken += _is_its_own(status, facts)
             return EngineRefused(model=self.model, reason=message)
         return PromptTooLong(model=self.model, prompt_tokens=counts[0], window_tokens=counts[1])
 
+    @contextmanager
+    def _waited_for(self) -> Iterator[None]:
+        """Somebody waits for the engine, and for nobody else, as long as the block runs."""
+        self.waiting += 1
+        try:
+            yield
+        finally:
+            self.waiting -= 1
+
     def _failed(self, error: Exception | str) -> WorkerFailed:
+        self.broken += 1
         if isinstance(error, TimeoutError):
             error = f"silent for {self._silence_s:g} s"
         return WorkerFailed(model=self.model, reason=str(error) or type(error).__name__, log="")
+
+
+def _is_its_own(status: int, facts: Mapping[str, Any]) -> bool:
+    """Whether an error is the engine's fault rather than the request's: 5xx, but for 501, which
+    says that it was not started for this. In mid-stream the status is long said, and the error
+    has it as its `code`, or none and is the engine's own."""
+    code = facts.get("code")
+    said = code if isinstance(code, int) else 500 if status == 200 else status
+    return said >= 500 and said != 501
 
 
 async def _note_reuse(_session: object, context: SimpleNamespace, _params: object) -> None:

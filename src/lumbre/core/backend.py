@@ -72,8 +72,36 @@ class Launch:
 class Engine(Protocol):
     """A running engine, connected."""
 
+    @property
+    def progress(self) -> int:
+        """Grows with each event and vector that comes from it, whoever asked for them."""
+        ...
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether somebody waits for it now. Not while a caller keeps an answer and reads none
+        of it: then the engine owes nothing."""
+        ...
+
+    @property
+    def broken(self) -> int:
+        """Grows with each answer that broke off, never came, or was an error of its own making."""
+        ...
+
     async def close(self) -> None:
         """Give the connection back. Does not stop the worker."""
+        ...
+
+    async def alive(self) -> None:
+        """Return once its inference loop has turned: a cheap proof for a worker that is idle.
+
+        It touches no conversation's cache and costs next to nothing, for it is asked for
+        every few seconds. A token would be the better proof, and takes a slot: what that
+        conversation had read is then read again. Use `ready` where this one fails.
+
+        Raises:
+            EngineRefused, WorkerFailed: it said no, or nothing.
+        """
         ...
 
     async def ready(self) -> None:

@@ -4,7 +4,9 @@ Proportional set size: adding it up over processes gives what they hold together
 the resident size does not (three workers on one weights file: 348 MiB, not 576).
 """
 
+import os
 from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
@@ -24,6 +26,51 @@ def is_running(pid: int) -> bool:
         return bool(psutil.Process(pid).status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
+
+
+@dataclass(frozen=True, slots=True)
+class Pulse:
+    """What a process and all it has started do, in one look."""
+
+    cpu_s: float
+    """Processor seconds until now of those that run now; by hundredths."""
+    state: str
+    """Of the one that is worst off: "T" stopped (also by a debugger), "Z" ended and not
+    reaped, "D" waits for a disk, "S" sleeps, "R" runs; empty when nothing is left."""
+
+
+def pulse(pid: int) -> Pulse:
+    """How far a process and its children have got: 0.1 ms each, to be asked every second."""
+    seen = [_stat(member) for member in family(pid)]
+    states = [state for _, state in seen if state]
+    worst = min(states, key=lambda state: "TZDSR".find(state) % 6, default="")
+    return Pulse(sum(cpu_s for cpu_s, _ in seen), worst)
+
+
+def _stat(pid: int) -> tuple[float, str]:
+    """Source: Documentation/filesystems/proc.rst, /proc/<pid>/stat: the name in brackets may
+    hold anything; the state is the first field behind it, utime and stime the 12th and 13th."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:
+        return _stat_elsewhere(pid) if not Path("/proc/self/stat").exists() else (0.0, "")
+    ticks = int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK"), fields[0].upper()
+
+
+def _stat_elsewhere(pid: int) -> tuple[float, str]:
+    letters = {
+        psutil.STATUS_STOPPED: "T",
+        psutil.STATUS_ZOMBIE: "Z",
+        psutil.STATUS_DISK_SLEEP: "D",
+        psutil.STATUS_RUNNING: "R",
+    }
+    try:
+        process = psutil.Process(pid)
+        times = process.cpu_times()
+        return times.user + times.system, letters.get(process.status(), "S")
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0.0, ""
 
 
 def pss_bytes(pid: int) -> int:

@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -83,6 +83,14 @@ class Worker:
         """
         await asyncio.shield(_end(self._process, grace_s))
 
+    async def kill(self) -> None:
+        """End it and all it has started at once, by force, and return when it is reaped.
+
+        For one that stands still: what is stopped does not see its input close. Holds also
+        when cancelled.
+        """
+        await asyncio.shield(_kill(self._process))
+
     async def gone(self) -> int:
         """Wait until it has ended, whoever ended it; its exit status."""
         return await self._process.wait()
@@ -155,9 +163,26 @@ async def _end(process: asyncio.subprocess.Process, grace_s: float) -> None:
     try:
         await asyncio.wait_for(process.wait(), grace_s)
     except TimeoutError:
+        await _kill(process)
+    await _are_gone(children)
+
+
+async def _kill(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:  # its number may be another's by now
+        return
+    children = usage.family(process.pid)[1:]
+    for child in children:  # one of them may have made itself another session
         with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)  # it has a session of its own
-        await process.wait()
+            os.kill(child, signal.SIGKILL)
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # it has a session of its own
+    await process.wait()
+    if process.stdin is not None:
+        process.stdin.close()
+    await _are_gone(children)
+
+
+async def _are_gone(children: Sequence[int]) -> None:
     for _ in range(_LOOKS):  # a program of many gigabytes takes a while to be gone
         if not any(map(usage.is_running, children)):
             return

@@ -88,8 +88,10 @@ def let_log_settle() -> None:
 
 
 def die_with(parent: int) -> None:
-    """Be killed when the parent goes, also by kill -9, where the kernel can see to it."""
-    """Have the kernel end this process when the thread that started it ends, where it can."""
+    """Have the kernel kill this process when the thread that started it ends, where it can.
+
+    However that end comes, kill -9 included; a stopped process is killed as well.
+    """
     if sys.platform == "linux":
         ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it went away before the signal was asked for
