@@ -14,10 +14,11 @@ from typing import Literal
 from lumbre.config import Config
 from lumbre.config.settings import ChatModel
 from lumbre.core.backend import KvType, LoadMode
-from lumbre.core.errors import LumbreError, WeightsGone
+from lumbre.core.errors import BadConfig, LumbreError, WeightsGone
 from lumbre.core.machine import CPU, Host
 from lumbre.core.model import CHAT_ROLES, Facts, Manifest
 from lumbre.core.plan import Plan, Refused
+from lumbre.core.units import parse_bytes
 from lumbre.engines.choose import AUTO, choose_for
 from lumbre.engines.find import Found, built_in, find
 from lumbre.formats.gguf import read_facts
@@ -147,6 +148,7 @@ class Planning:
     def limits(self, host: Host, held: Mapping[str, int] | None = None) -> dict[str, int]:
         """Bytes the models may have on each device; `held` is what those loaded hold now."""
         memory = self._config.settings.memory
+        caps = card_caps(self._config)
         limits = {}
         for device in host.devices:
             free_bytes = device.free_bytes + (held or {}).get(device.id, 0)
@@ -156,7 +158,8 @@ class Planning:
                 cap_bytes = round(memory.max_ram_gb * 1e9) or left_bytes
                 limits[CPU] = max(0, min(left_bytes, cap_bytes))
             else:
-                limits[device.id] = max(0, free_bytes - memory.reserve_vram_bytes)
+                left_bytes = free_bytes - memory.reserve_vram_bytes
+                limits[device.id] = max(0, min(left_bytes, caps.get(device.id, left_bytes)))
         return limits
 
     def engine(self, manifest: Manifest, host: Host) -> Found:
@@ -327,6 +330,27 @@ class Planning:
         measured = self.records.requests_per_hour(manifest.id)
         asked = float(getattr(self._config.settings.use, manifest.role))
         return asked if measured is None else measured
+
+
+def card_caps(config: Config) -> dict[str, int]:
+    """The most bytes the settings let models have of a card, by its id.
+
+    Raises:
+        BadConfig: `memory.max_vram` is not made of such as "gpu0=6 GiB".
+    """
+    caps = {}
+    for said in config.settings.memory.max_vram:
+        device, _, size = said.partition("=")
+        try:
+            caps[device.strip()] = parse_bytes(size)
+        except ValueError as error:
+            raise BadConfig(
+                key="memory.max_vram",
+                value=said,
+                reason=str(error),
+                where=config.origins["memory.max_vram"].where,
+            ) from error
+    return caps
 
 
 def this_machine_of(config: Config) -> Host:

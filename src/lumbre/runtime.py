@@ -6,7 +6,7 @@ The one object above the pool. It turns a manifest into something that can be st
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -27,13 +27,16 @@ from lumbre.core.plan import Choice, Footprint
 from lumbre.engines.find import Found
 from lumbre.hardware.cores import usable_cores
 from lumbre.hardware.memory import read_memory
+from lumbre.hardware.nvidia import Card, read_graphics
 from lumbre.hardware.usage import family
 from lumbre.planner.footprint import batch_tokens
 from lumbre.planner.records import Records
+from lumbre.planner.speed import Pace
 from lumbre.planner.wish import Wish
-from lumbre.planning import Planning, Wanted, this_machine_of
-from lumbre.pool.lease import Measured, Prepared, View
+from lumbre.planning import Planning, Wanted, card_caps, this_machine_of
+from lumbre.pool.lease import Limits, Measured, Prepared, View
 from lumbre.pool.pool import Pool
+from lumbre.pool.tempo import Tempo
 from lumbre.pool.threads import share
 from lumbre.registry.folder import Registry
 from lumbre.registry.weights import Weights
@@ -47,6 +50,9 @@ _QUEUED = 64
 
 _FULL_SHARE = 0.9
 """Of a context, from which on what a worker holds is taken for what it holds at most."""
+
+_UNKNOWN_LOAD_S = 2.0
+"""To load a model of which nothing is known: those are small."""
 
 _LLAMA_CPP = ("llama_cpp", "llama_server")
 """Engines that more than one build may run."""
@@ -73,21 +79,46 @@ class Runtime:
         self.registry = Registry(config.folders.registry)
         self.weights = Weights(config.folders.weights, store)
         self.spent = Spent()
+        self.tempo = Tempo()
         self.planning = Planning(config, Records(store), self.registry, self.weights)
         self._machine = machine or partial(this_machine_of, config)
+        self._is_described = machine is not None
         self._opened = time.monotonic()
         self._uses: dict[str, int] = {}
         self._prepared: dict[str, Prepared] = {}
-        memory = config.settings.memory
         self.pool = Pool(
             self._prepare,
             read_memory,
             config.folders.logs,
-            reserve_bytes=memory.reserve_bytes,
-            cap_bytes=round(memory.max_ram_gb * 1e9) or None,
+            limits=self._limits(),
+            cards=self._cards if self._machine().cards else None,
             start_timeout_s=config.settings.worker.start_timeout_s,
             measured=self._learn,
         )
+
+    def _limits(self) -> Limits:
+        """What the settings let the pool use of the machine."""
+        memory, pool = self.config.settings.memory, self.config.settings.pool
+        cards = [card.id for card in self._machine().cards]
+        reserve = {CPU: memory.reserve_bytes} | dict.fromkeys(cards, memory.reserve_vram_bytes)
+        caps = card_caps(self.config)
+        if memory.max_ram_gb:
+            caps[CPU] = round(memory.max_ram_gb * 1e9)
+        return Limits(
+            reserve=reserve,
+            caps=caps,
+            max_concurrent_llms=memory.max_concurrent_llms,
+            threads=usable_cores(),
+            card_permits=pool.card_permits,
+            keep_while_fits=pool.keep_while_fits,
+            pinned=frozenset(pool.pinned),
+        )
+
+    def _cards(self) -> Sequence[Card]:
+        """The graphics cards as they are now."""
+        if self._is_described:
+            return [Card(card, card.uuid or "") for card in self._machine().cards]
+        return read_graphics(self.config.visible_cards).cards
 
     def primary(self) -> Manifest:
         """The model that answers when nobody names one."""
@@ -116,6 +147,17 @@ class Runtime:
         if "chat" not in manifest.capabilities:
             raise CannotDo(model=manifest.id, what="chat")
         return manifest
+
+    def any_model(self, wanted: str) -> Manifest:
+        """The model of this id or role, whatever it can do.
+
+        Raises:
+            UnknownModel: nothing is called so.
+        """
+        if wanted == "embedding":
+            return self.embedder()
+        manifest = self.registry.find(wanted)[0]
+        return self.chat_model(wanted) if "chat" in manifest.capabilities else manifest
 
     def window_tokens(self, model: str | None = None) -> int:
         """Tokens one conversation with this model may hold, answer included."""
@@ -151,11 +193,15 @@ class Runtime:
         """Have the embedding model loaded. The seconds this took: 0 when it already was."""
         return await self._warm(self.embedder())
 
-    async def _warm(self, manifest: Manifest) -> float:
+    async def load(self, manifest: Manifest, *, insists: bool = False) -> float:
+        """Have a model loaded; `insists`: also one that failed a moment ago. The seconds taken."""
+        return await self._warm(manifest, insists=insists)
+
+    async def _warm(self, manifest: Manifest, *, insists: bool = False) -> float:
         if self.pool.is_ready(manifest.id):
             return 0.0
         begun = time.monotonic()
-        async with self.pool.lease(manifest.id):
+        async with self.pool.lease(manifest.id, insists=insists):
             return time.monotonic() - begun
 
     async def chat(
@@ -180,6 +226,8 @@ class Runtime:
                         _add(self.spent.cached_tokens, manifest.id, usage.cached_tokens)
                         _add(self.spent.output_tokens, manifest.id, usage.output_tokens)
                         filled_tokens = usage.prompt_tokens + usage.output_tokens
+                    if delta.text:
+                        self.tempo.count(manifest.id, time.monotonic())
                     yield delta
             if filled_tokens >= _FULL_SHARE * self.planning.context_tokens(manifest):
                 await self.pool.measure(manifest.id, is_full=True)
@@ -242,10 +290,12 @@ class Runtime:
             slots=worker.slots if manifest.role in CHAT_ROLES else _QUEUED,
             engine=engine.backend if manifest.engine in _LLAMA_CPP else "",
             plan=placed,
+            load_s=_expected_load_s(placed, needed),
+            requests_per_hour=placed.wish.requests_per_hour,
         )
 
-    def _place(self, manifest: Manifest) -> tuple["_Placed", Footprint]:
-        """How the plan of this moment runs a model, and what it then holds of main memory.
+    def _place(self, manifest: Manifest) -> tuple["_Placed", dict[str, Footprint]]:
+        """How the plan of this moment runs a model, and what it then holds of each device.
 
         One that the plan refuses is asked for in its smallest form: the pool then says what
         is missing, or finds that memory has come free.
@@ -271,8 +321,8 @@ class Runtime:
             choice = _smallest(wish)
             with self.planning.estimating(wanted) as estimate:
                 placements, _ = estimate(wish, choice, host)
-        footprint = next(p.footprint for p in placements if p.device == CPU)
-        return _Placed(wish, choice, wanted, host), footprint
+        needed = {placement.device: placement.footprint for placement in placements}
+        return _Placed(wish, choice, wanted, host), needed
 
     def _learn(self, prepared: Prepared, seen: Measured) -> None:
         """Correct the next plan by what a worker was seen to hold."""
@@ -341,6 +391,15 @@ def _uuids(host: Host, choice: Choice) -> tuple[str, ...]:
     """All of them, or none."""
     named = [host.device(device).uuid for device, _ in choice.layers]
     return tuple(uuid for uuid in named if uuid) if all(named) else ()
+
+
+def _expected_load_s(placed: _Placed, needed: Mapping[str, Footprint]) -> float:
+    """Seconds to load a model that was never loaded here."""
+    if placed.wish.facts is None:
+        return _UNKNOWN_LOAD_S
+    weights_bytes = {device: footprint.weights_bytes for device, footprint in needed.items()}
+    on_cards = sum(size for device, size in weights_bytes.items() if device != CPU)
+    return Pace(placed.wish, placed.host).load_s(sum(weights_bytes.values()), on_cards)
 
 
 def _smallest(wish: Wish) -> Choice:

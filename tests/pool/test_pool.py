@@ -13,12 +13,12 @@ import pytest
 from lumbre.core.backend import Chats, WorkerSettings
 from lumbre.core.errors import DoesNotFit, Stopping, WeightsMissing, WorkerFailed
 from lumbre.core.generation import ChatRequest
-from lumbre.core.machine import Memory
+from lumbre.core.machine import CPU, Memory
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
 from lumbre.core.plan import Footprint
 from lumbre.hardware.memory import read_memory
-from lumbre.pool.lease import Prepared
+from lumbre.pool.lease import Limits, Prepared
 from lumbre.pool.pool import Pool
 
 MIB = 2**20
@@ -36,7 +36,7 @@ def prepared(weights: Path, *, need_mib: int = 250, idle_s: float | None = None)
         manifest=manifest,
         files={"weights": weights},
         settings=WorkerSettings(context_tokens=512),
-        need=Footprint(weights_bytes=need_mib * MIB),
+        need={CPU: Footprint(weights_bytes=need_mib * MIB)},
         idle_s=idle_s,
     )
 
@@ -46,8 +46,9 @@ async def pool_of(
     logs: Path,
     prepare: Callable[[str], Awaitable[Prepared]],
     memory: Callable[[], Memory] = read_memory,
+    limits: Limits | None = None,
 ) -> AsyncIterator[Pool]:
-    pool = Pool(prepare, memory, logs, start_timeout_s=60)
+    pool = Pool(prepare, memory, logs, limits=limits, start_timeout_s=60)
     try:
         yield pool
     finally:
@@ -172,7 +173,8 @@ async def test_an_idle_on_demand_model_is_seen_gone(smollm2: Path, tmp_path: Pat
     async def prepare(_: str) -> Prepared:
         return prepared(smollm2, idle_s=0.2)
 
-    async with pool_of(tmp_path, prepare) as pool:
+    limits = Limits(keep_while_fits=False)
+    async with pool_of(tmp_path, prepare, limits=limits) as pool:
         await say_hello(pool)
         (worker,) = workers()
         await asyncio.to_thread(worker.wait, 30)

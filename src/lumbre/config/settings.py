@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
 from lumbre.core.backend import KvType, LoadMode
+from lumbre.core.signals import TRIGGERS, TriggerName
 
 _T = TypeVar("_T", int, float)
 
@@ -68,6 +69,10 @@ class Memory:
 
     max_ram_gb: float = 0.0
     """Gigabytes for all models together; 0: what is available."""
+    max_vram: tuple[str, ...] = ()
+    """The same for cards, each with its size: "gpu0=6 GiB"; others: what is available."""
+    max_concurrent_llms: int = bounded(0, least=0)
+    """Chat models loaded at a time; 0: as many as fit."""
     reserve_bytes: int = 512 * 1024**2
     """Left to the system and other programs."""
     reserve_vram_bytes: int = 300 * 1024**2
@@ -123,12 +128,87 @@ class Pool:
 
     idle_s: float = 300.0
     """An on_demand model unloads after this long unused, unless its manifest says otherwise."""
+    keep_while_fits: bool = True
+    """Nothing idle is unloaded as long as all models asked for so far fit together and nobody
+    waits; false: always after its time."""
+    card_permits: int = bounded(1, least=0)
+    """Models that compute on one card at a time, others wait for their turn; 0: no limit."""
     pinned: tuple[str, ...] = ()
     """Models that stay once they are loaded: neither for another nor unused are they unloaded.
     `lumbre pin` writes it."""
     saved_state_bytes: int = 2 * 1024**3
     """What may be kept on disk of conversations whose model was unloaded, so that it need not
     read them again; the least recently used go first. 0: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Strain:
+    """How chat gives way while speech recognition is busy for long."""
+
+    answer: Literal["lightweight", "narrow", "off"] = "lightweight"
+    """lightweight: a lightweight model answers for the primary where one may run, else as narrow:
+    the primary answers with a smaller context. off: nothing gives way."""
+    busy_s: float = bounded(10.0, least=0)
+    """Speech without a pause for this long begins it."""
+    pause_s: float = bounded(1.0, least=0)
+    """A shorter gap is no pause."""
+    quiet_s: float = bounded(5.0, least=0)
+    """Quiet for this long ends it."""
+    most_s: float = bounded(300.0, least=0)
+    """It ends after this long all the same, and begins anew only after quiet."""
+    context_share: float = bounded(0.5, least=0.1, most=1)
+    """Of the primary's context, meanwhile."""
+
+
+@dataclass(frozen=True, slots=True)
+class Residency:
+    """When an on_demand model earns a resident place, and when it loses it again."""
+
+    long_tokens: int = bounded(3072, least=1)
+    """A request of more tokens is one of long context, as is each Reflection.LongContext."""
+    long_share: float = bounded(0.15, least=0, most=1)
+    """With more of them among all requests, a model with the capability long_context earns one."""
+    persona_drop_share: float = bounded(0.05, least=0, most=1)
+    """With the primary's adherence to its persona this far under its target, on hard tests, one
+    with the capability reasoning does."""
+    margin_share: float = bounded(0.03, least=0, most=1)
+    """How far beyond these the place is lost again."""
+    least_tasks: int = bounded(20, least=1)
+    """With fewer requests no share is told."""
+    half_life_s: float = bounded(86_400.0, least=1)
+    """After this long a request counts half."""
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """When an optional model is left out for a while: optional_moe, and what is on_demand.
+
+    Seconds from the moment a model has a request to the end of its answer, for 95 of 100
+    answers; waiting and loading do not count. 0: no limit.
+    """
+
+    secondary_s: float = 0.0
+    lightweight_s: float = 0.0
+    micro_s: float = 0.0
+    optional_moe_s: float = 120.0
+    least_answers: int = bounded(20, least=1)
+    """With fewer recent ones nobody is left out."""
+    recent_s: float = bounded(3600.0, least=1)
+    """How long an answer is recent."""
+    off_s: float = bounded(300.0, least=0)
+    """For how long the first time; each further time twice as long."""
+    most_off_s: float = bounded(14_400.0, least=0)
+    """At most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Triggers:
+    """Work for optional models that other parts ask for by a signal."""
+
+    uses: tuple[TriggerName, ...] = TRIGGERS
+    """Those that are allowed; others are refused, and load nothing."""
+    timeout_s: float = bounded(120.0, least=0)
+    """From the signal to the end of the work, waiting and loading included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +282,10 @@ class Settings:
     use: Use = field(default_factory=Use)
     worker: Worker = field(default_factory=Worker)
     pool: Pool = field(default_factory=Pool)
+    strain: Strain = field(default_factory=Strain)
+    residency: Residency = field(default_factory=Residency)
+    latency: Latency = field(default_factory=Latency)
+    triggers: Triggers = field(default_factory=Triggers)
     household: Household = field(default_factory=Household)
     documents: Documents = field(default_factory=Documents)
     answers: Answers = field(default_factory=Answers)

@@ -48,11 +48,12 @@
     │   ├── BadArchive
     │   ├── HomeNotEmpty
     │   ├── HouseholdRuns
+    │   ├── ModelPinned
     │   ├── BadEngine
     │   ├── UnknownEngine
     │   ├── EngineInUse
     │   ├── BadSignal
-    │   ├── TriggerNotListed
+    │   ├── TriggerRefused
     │   └── HomeNotUsable
     ├── CapacityError          wait, or choose something smaller
     │   ├── DoesNotFit
@@ -440,6 +441,13 @@ class HouseholdRuns(UsageError):
     wants = ("pid",)
 
 
+class ModelPinned(UsageError):
+    """A model that a person wants to stay loaded is not unloaded."""
+
+    code = "model_pinned"
+    wants = ("model",)
+
+
 class BadEngine(UsageError):
     """A file or folder that is not a build of the engine for this machine."""
 
@@ -468,11 +476,11 @@ class BadSignal(UsageError):
     wants = ("name", "reason")
 
 
-class TriggerNotListed(UsageError):
-    """A trigger that the settings do not allow: nothing was loaded for it."""
+class TriggerRefused(UsageError):
+    """A trigger that the settings do not allow, or that no model here can answer."""
 
-    code = "trigger_not_listed"
-    wants = ("trigger", "listed")
+    code = "trigger_refused"
+    wants = ("trigger", "reason", "then")
 
 
 class HomeNotUsable(UsageError):

@@ -5,8 +5,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lumbre.core.backend import Engine, WorkerSettings
+from lumbre.core.machine import CPU
 from lumbre.core.model import Manifest
 from lumbre.core.plan import Footprint
+from lumbre.pool.events import Why
+from lumbre.pool.state import Resources, Standing
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,8 +19,8 @@ class Prepared:
     manifest: Manifest
     files: Mapping[str, Path]
     settings: WorkerSettings
-    need: Footprint
-    """In main memory."""
+    need: Mapping[str, Footprint]
+    """By device; main memory is always among them."""
     idle_s: float | None
     slots: int = 1
     """Leases at a time."""
@@ -25,6 +28,33 @@ class Prepared:
     """The backend that runs it; empty: its manifest's."""
     plan: object = None
     """Whatever whoever prepared it wants back with a measurement."""
+    load_s: float = 1.0
+    """Expected, until one was measured."""
+    requests_per_hour: float = 0.0
+    """Expected, until some were counted."""
+
+    @property
+    def need_bytes(self) -> int:
+        """Of all devices together."""
+        return sum(footprint.total_bytes for footprint in self.need.values())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What the pool may use."""
+
+    reserve: Resources = field(default_factory=dict)
+    """Bytes left to others on each device."""
+    caps: Resources = field(default_factory=dict)
+    """The most bytes of a device for all models together, where the settings say so."""
+    max_concurrent_llms: int = 0
+    """Chat models loaded at a time; 0: as many as fit."""
+    threads: int = 0
+    """Processor threads that work at a time; 0: no limit."""
+    card_permits: int = 0
+    """Models that compute on a card at a time; 0: no limit."""
+    keep_while_fits: bool = True
+    pinned: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,19 +78,80 @@ class Lease:
     waited_s: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """One worker as a person may see it."""
 
+    worker: int
     model: str
     role: str
     state: str
+    standing: Standing
+    is_pinned: bool
     pid: int | None
-    need_bytes: int
-    held_bytes: int
-    """Measured: the process's proportional share of memory."""
+    planned: Resources
+    """Bytes by device."""
+    measured: Resources
+    """Bytes by device; of main memory, the processes' proportional share."""
     leases: int
+    slots: int
     idle_s: float
+
+    @property
+    def need_bytes(self) -> int:
+        return sum(self.planned.values())
+
+    @property
+    def held_bytes(self) -> int:
+        return sum(self.measured.values())
+
+    @property
+    def device(self) -> str:
+        """Where most of it lies."""
+        return max(self.planned, key=lambda device: self.planned[device], default=CPU)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceView:
+    """One device's memory as the pool keeps it."""
+
+    id: str
+    available_bytes: int
+    """As last seen, less the reserve."""
+    reserve_bytes: int
+    committed_bytes: int
+    """Promised to workers that are not yet gone."""
+    free_bytes: int
+    """What a new worker may be promised."""
+    cap_bytes: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A request without a lease yet."""
+
+    model: str
+    waited_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Resting:
+    """A model that failed and is left alone for a while."""
+
+    model: str
+    retry_after_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A worker that was stopped, and why."""
+
+    at_s: float
+    """On the monotonic clock."""
+    model: str
+    why: Why
+    room_for: str
 
 
 @dataclass(slots=True)
@@ -72,3 +163,5 @@ class Counters:
     stops: dict[tuple[str, str], int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     refusals: dict[str, int] = field(default_factory=dict)
+    stalls: dict[str, int] = field(default_factory=dict)
+    """Workers killed because they stood still."""

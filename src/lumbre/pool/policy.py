@@ -1,72 +1,94 @@
 """What to do next: state and event in, state and effects out. Pure.
 
-No clock, no process, no lock: the loop in `pool.py` owns those. Memory counts from the
-moment a start is decided until the worker was seen gone, so what is committed never
+No clock, no process, no lock: the loop in `pool.py` owns those. What is committed never
 exceeds what there is, not even while workers change over. A lease names a worker, not a
 model: one on a dead worker is not one on its successor. Every ticket gets one answer.
+
+How long a ticket waits, where a lease lasts L at most, a load D, an end S, and k tickets are
+older: a resident model's at most S + D, or it is refused; any other at most (k + 1) (L + S + D).
+For tickets are served in the order they came, but for those that take nothing from an older one.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Literal
 
-from lumbre.pool.state import (
+from lumbre.pool.budget import short
+from lumbre.pool.cooling import Cooling, failed
+from lumbre.pool.end import end, give_back
+from lumbre.pool.events import (
     Asked,
     Cancelled,
     Closed,
+    Dismissed,
     Effect,
     Event,
     Gone,
-    Grant,
-    Loaded,
+    Kill,
+    Pinned,
+    Pressed,
     Refuse,
     Released,
     Saw,
-    Start,
+    Stalled,
     Started,
-    State,
-    Stop,
-    Terms,
-    Ticket,
 )
+from lumbre.pool.evict import Worth
+from lumbre.pool.grant import grant
+from lumbre.pool.place import place, refuse_all
+from lumbre.pool.state import Loaded, State, Terms, Ticket
+from lumbre.pool.use import Use, asked
+from lumbre.pool.worth import expected_cost
+
+Decision = tuple[State, tuple[Effect, ...]]
 
 
-def decide(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
-    """The next state, and what to do to get there."""
-    state, first = _take(state, event)
-    state, granted = _grant(state)
-    state, placed = _place(state)
-    state, idled = _idle(state)
-    return state, (*first, *granted, *placed, *idled)
+def decide(state: State, event: Event, worth: Worth = expected_cost) -> Decision:
+    """The next state, and what to do to get there.
+
+    `worth` says what it costs to lose a worker: whoever costs least gives way.
+    """
+    state, told = _take(state, event, worth)
+    if state.head and all(ticket.model != state.head for ticket in state.queue):
+        state = replace(state.stays("room"), head="")
+    state, granted = grant(state)
+    head = state.head
+    state, placed = place(state, worth)
+    if head and head != state.head:  # who was to make room for it may be used again
+        state, later = grant(state)
+        granted += later
+    state, ended = end(state)
+    return state, (*told, *granted, *placed, *ended)
 
 
-def _take(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
+def _take(state: State, event: Event, worth: Worth) -> Decision:
     """Write down what happened."""
     match event:
-        case Asked(ticket) if state.closing:
-            return state, (Refuse(ticket.id, ticket.model, "stopping"),)
         case Asked(ticket, terms):
-            return replace(
-                state,
-                queue=(*state.queue, ticket),
-                terms={**state.terms, ticket.model: terms},
-            ), ()
-        case Cancelled(ticket) | Released(ticket):
-            return _without(state, ticket), ()
-        case Started(worker) if worker in state.workers:
+            return _ask(state, ticket, terms)
+        case Cancelled(ticket_id):
+            return _without(state, ticket_id, is_well=False), ()
+        case Released(ticket_id, is_well):
+            return _without(state, ticket_id, is_well=is_well), ()
+        case Started(worker, load_s) if _is(state, worker, "starting"):
             loaded = state.workers[worker]
-            if loaded.phase != "starting":
-                return state, ()
-            return _put(state, replace(loaded, phase="ready", idle_since=state.now)), ()
+            terms = replace(loaded.terms, reload_s=load_s) if load_s else loaded.terms
+            ready = replace(loaded, terms=terms, phase="ready", idle_since=state.now)
+            return state.put(ready), ()
         case Gone(worker, seen):
-            state, _ = _take(state, seen)
-            lost = state.workers.get(worker)
-            return _lose(state, lost) if lost else (state, ())
-        case Saw(now, available_bytes, held):
-            workers = {
-                number: replace(loaded, held_bytes=held.get(number, 0))
-                for number, loaded in state.workers.items()
-            }
-            return replace(state, now=now, available_bytes=available_bytes, workers=workers), ()
+            state = _saw(state, seen)
+            return _lose(state, state.workers[worker]) if worker in state.workers else (state, ())
+        case Saw():
+            return _saw(state, event), ()
+        case Pressed():
+            return give_back(state, worth), ()
+        case Stalled(worker) if _is(state, worker, "ready"):
+            still = replace(state.workers[worker], phase="stopping", leaving="stalled")
+            return state.put(still), (Kill(worker),)
+        case Pinned(model, is_pinned):
+            pinned = state.pinned | {model} if is_pinned else state.pinned - {model}
+            return replace(state, pinned=pinned), ()
+        case Dismissed(model):
+            return _dismiss(state, model), ()
         case Closed():
             refused = tuple(Refuse(t.id, t.model, "stopping") for t in state.queue)
             return replace(state, closing=True, queue=()), refused
@@ -74,147 +96,79 @@ def _take(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
             return state, ()
 
 
-def _lose(state: State, loaded: Loaded) -> tuple[State, tuple[Effect, ...]]:
-    """Forget a process. Those who waited for one that broke are told; nothing restarts alone."""
+def _ask(state: State, ticket: Ticket, terms: Terms) -> Decision:
+    model = ticket.model
+    if state.closing:
+        return state, (Refuse(ticket.id, model, "stopping"),)
+    use = asked(state.use.get(model) or Use.expected(terms.requests_per_hour), state.now)
+    state = replace(state, use={**state.use, model: use}, terms={**state.terms, model: terms})
+    cooling = state.cooling.get(model)
+    if cooling and (ticket.insists or cooling.made_of != terms.made_of):
+        state = replace(state, cooling=_without_key(state.cooling, model))
+    elif cooling and cooling.until > state.now and state.of_model(model) is None:
+        wait_s = cooling.until - state.now
+        refused = Refuse(ticket.id, model, "cooling", cooling.worker, retry_after_s=wait_s)
+        return state, (refused,)
+    return replace(state, queue=(*state.queue, ticket)), ()
+
+
+def _saw(state: State, seen: Saw) -> State:
+    """Take figures down. Who was to yield to another program stays when that one is gone."""
+    workers = {
+        number: replace(loaded, held=seen.held.get(number, {}))
+        for number, loaded in state.workers.items()
+    }
+    state = replace(state, now=seen.now, available=seen.available, workers=workers)
+    return state if short(state) else state.stays("pressure")
+
+
+def _lose(state: State, loaded: Loaded) -> Decision:
+    """Forget a process. Those who waited for one that did not start are told why.
+
+    Those who waited for one that died get another, unless it does so again and again.
+    """
     workers = {n: w for n, w in state.workers.items() if n != loaded.worker}
     state = replace(state, workers=workers)
-    if loaded.phase == "stopping":
+    if loaded.phase == "stopping" and loaded.leaving != "stalled":
         return state, ()
-    told = [ticket for ticket in state.queue if ticket.model == loaded.model]
-    state = replace(state, queue=tuple(t for t in state.queue if t.model != loaded.model))
-    return state, tuple(Refuse(t.id, t.model, "failed", loaded.worker) for t in told)
+    model = loaded.model
+    had_served = loaded.phase != "starting"
+    before, made_of = state.cooling.get(model), loaded.terms.made_of
+    cooling = failed(before, state.now, loaded.worker, made_of, had_served=had_served)
+    state = replace(state, cooling={**state.cooling, model: cooling})
+    wait_s = max(0.0, cooling.until - state.now)
+    if had_served and not wait_s:
+        return state, ()
+    return refuse_all(state, Refuse(0, model, "failed", loaded.worker, retry_after_s=wait_s))
 
 
-def _grant(state: State) -> tuple[State, tuple[Effect, ...]]:
-    """Hand out free slots, oldest ticket first.
-
-    A worker that an older ticket is waiting to see gone gets no new leases, so that
-    nobody waits for ever behind a model that is always in use.
-    """
-    effects: list[Effect] = []
-    waiting: list[Ticket] = []
-    spared: set[int] = set()
-    for ticket in state.queue:
-        loaded = _of_model(state, ticket.model)
-        if (
-            loaded is not None
-            and loaded.phase == "ready"
-            and loaded.worker not in spared
-            and len(loaded.leases) < loaded.terms.slots
-        ):
-            leases = loaded.leases | {ticket.id}
-            state = _put(state, replace(loaded, leases=leases))
-            effects.append(Grant(ticket.id, loaded.worker))
-            continue
-        if loaded is None and not spared:
-            spared = set(_victims(state, state.terms[ticket.model].need_bytes))
-        waiting.append(ticket)
-    return replace(state, queue=tuple(waiting)), tuple(effects)
+def _dismiss(state: State, model: str) -> State:
+    """One that is still starting serves those who wait for it: it is not dismissed yet."""
+    loaded = state.of_model(model)
+    if loaded is None or loaded.phase == "stopping":
+        return state
+    if loaded.phase == "starting" and any(ticket.model == model for ticket in state.queue):
+        return state
+    return state.put(replace(loaded, leaving="hand"))
 
 
-def _place(state: State) -> tuple[State, tuple[Effect, ...]]:
-    """Start what is waited for, oldest first; nobody loads past one who waits for memory.
-
-    But for resident models: whoever asks for one may hold what the others wait for.
-    """
-    effects: list[Effect] = []
-    someone_waits = False
-    for ticket in state.queue:
-        terms = state.terms[ticket.model]
-        if _of_model(state, ticket.model) is not None or (someone_waits and not terms.resident):
-            continue
-        need_bytes = terms.need_bytes
-        if need_bytes <= state.free_bytes:
-            worker = state.next_worker
-            loaded = Loaded(worker, ticket.model, state.terms[ticket.model])
-            state = replace(_put(state, loaded), next_worker=worker + 1)
-            effects.append(Start(worker, ticket.model))
-            continue
-        most_bytes = state.free_bytes + _yielding_bytes(state, terms)
-        if need_bytes > most_bytes:
-            free_bytes = max(0, most_bytes)
-            told = [t for t in state.queue if t.model == ticket.model]
-            state = replace(state, queue=tuple(t for t in state.queue if t not in told))
-            effects += [Refuse(t.id, t.model, "does_not_fit", free_bytes=free_bytes) for t in told]
-            continue
-        for worker in _victims(state, need_bytes):
-            loaded = state.workers[worker]
-            if loaded.is_idle:
-                state = _put(state, replace(loaded, phase="stopping"))
-                effects.append(Stop(worker, "room"))
-        someone_waits = True
-    return state, tuple(effects)
-
-
-def _idle(state: State) -> tuple[State, tuple[Effect, ...]]:
-    """Stop what has been unused for its time, or at once when closing."""
-    effects: list[Effect] = []
-    for loaded in tuple(state.workers.values()):
-        if state.closing and loaded.phase != "stopping" and not loaded.leases:
-            why: Literal["idle", "closing"] = "closing"
-        elif (
-            loaded.is_idle
-            and loaded.terms.idle_s is not None
-            and state.now - loaded.idle_since >= loaded.terms.idle_s
-        ):
-            why = "idle"
-        else:
-            continue
-        state = _put(state, replace(loaded, phase="stopping"))
-        effects.append(Stop(loaded.worker, why))
-    return state, tuple(effects)
-
-
-def _victims(state: State, need_bytes: int) -> list[int]:
-    """Workers whose end makes room for `need_bytes`: only as many as needed.
-
-    Those already stopping count first; then idle before busy, on_demand before eager,
-    longest unused before freshly used.
-    """
-    missing = need_bytes - state.free_bytes
-    chosen: list[int] = []
-    if missing <= 0:
-        return chosen
-    order = sorted(
-        (w for w in state.workers.values() if w.phase == "stopping" or not w.terms.resident),
-        key=lambda w: (
-            w.phase != "stopping",
-            not w.is_idle,
-            w.terms.idle_s is None,
-            w.idle_since,
-            w.worker,
-        ),
-    )
-    for loaded in order:
-        if missing <= 0:
-            break
-        missing -= loaded.terms.need_bytes
-        chosen.append(loaded.worker)
-    return chosen
-
-
-def _yielding_bytes(state: State, terms: Terms) -> int:
-    """What may come free for a model: all that is not loaded; for a loaded, what is idle."""
-    return sum(
-        worker.terms.need_bytes
-        for worker in state.workers.values()
-        if worker.phase == "stopping"
-        or (not worker.terms.resident and (worker.is_idle or not terms.resident))
-    )
-
-
-def _of_model(state: State, model: str) -> Loaded | None:
-    return next((w for w in state.workers.values() if w.model == model), None)
-
-
-def _put(state: State, loaded: Loaded) -> State:
-    return replace(state, workers={**state.workers, loaded.worker: loaded})
-
-
-def _without(state: State, ticket: int) -> State:
+def _without(state: State, ticket: int, *, is_well: bool) -> State:
     """Take a ticket out, wherever it is: waiting, or holding a lease."""
     for loaded in state.workers.values():
         if ticket in loaded.leases:
             leases = loaded.leases - {ticket}
-            state = _put(state, replace(loaded, leases=leases, idle_since=state.now))
-    return replace(state, queue=tuple(t for t in state.queue if t.id != ticket))
+            state = state.put(replace(loaded, leases=leases, idle_since=state.now))
+            if is_well and loaded.phase == "ready" and loaded.model in state.cooling:
+                cooling = _without_key(state.cooling, loaded.model)
+                state = replace(state, cooling=cooling)
+            return state
+    queue = tuple(waiting for waiting in state.queue if waiting.id != ticket)
+    return replace(state, queue=queue) if len(queue) < len(state.queue) else state
+
+
+def _is(state: State, worker: int, phase: str) -> bool:
+    return worker in state.workers and state.workers[worker].phase == phase
+
+
+def _without_key(table: Mapping[str, Cooling], model: str) -> dict[str, Cooling]:
+    return {name: cooling for name, cooling in table.items() if name != model}

@@ -9,46 +9,61 @@ import asyncio
 import itertools
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from lumbre import backends
-from lumbre.core.backend import Engine
-from lumbre.core.errors import DoesNotFit, LumbreError, Stopping, WorkerFailed
+from lumbre.core.errors import LumbreError, Stopping, WorkerFailed
 from lumbre.core.machine import Memory
-from lumbre.core.model import RESIDENT_ROLES
+from lumbre.hardware.nvidia import Card
 from lumbre.hardware.usage import family
-from lumbre.pool.lease import Counters, Lease, Measured, Prepared, View
-from lumbre.pool.policy import decide
-from lumbre.pool.state import (
+from lumbre.pool.budget import committed, free, short
+from lumbre.pool.events import (
     Asked,
     Cancelled,
     Closed,
+    Dismissed,
     Effect,
     Event,
     Gone,
     Grant,
+    Kill,
+    Pinned,
+    Pressed,
     Refuse,
     Released,
     Saw,
+    Stalled,
     Start,
     Started,
-    State,
     Stop,
-    Terms,
-    Ticket,
 )
-from lumbre.pool.worker import Worker, new_key
+from lumbre.pool.lease import (
+    Counters,
+    DeviceView,
+    Ended,
+    Lease,
+    Limits,
+    Measured,
+    Prepared,
+    Resting,
+    View,
+    Waiting,
+)
+from lumbre.pool.policy import decide
+from lumbre.pool.refusal import refusal_of
+from lumbre.pool.running import Running
+from lumbre.pool.sight import Sight
+from lumbre.pool.state import Ticket
+from lumbre.pool.terms import beginning, terms_of
 
 _log = logging.getLogger(__name__)
 
-_END_S = 1.0
-"""Between a broken connection and the end of the process behind it."""
-_PROOF_S = 10.0
-"""How long a worker that broke off an answer may take for one token."""
+_PAST = 50
+"""Ends of workers that are remembered."""
 
 
 class Pool:
@@ -60,159 +75,191 @@ class Pool:
         memory: Callable[[], Memory],
         logs: Path,
         *,
-        reserve_bytes: int = 0,
-        cap_bytes: int | None = None,
+        limits: Limits | None = None,
+        cards: Callable[[], Sequence[Card]] | None = None,
         start_timeout_s: float = 180.0,
         measured: Callable[[Prepared, Measured], None] | None = None,
     ) -> None:
         """`measured` hears what workers hold once they are ready, and when `measure` is called."""
         self.counters = Counters()
+        self.past: deque[Ended] = deque(maxlen=_PAST)
+        self._limits = limits or Limits()
         self._prepare = prepare
-        self._memory = memory
+        self._sight = Sight(memory, cards, self._limits.reserve)
         self._logs = logs
-        self._reserve_bytes = reserve_bytes
         self._start_timeout_s = start_timeout_s
         self._measured = measured
-        self._state = State(cap_bytes=cap_bytes)
+        self._state = beginning(self._limits, self._sight.devices)
         self._tickets = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[int]] = {}
+        self._asked: dict[int, float] = {}
         self._prepared: dict[str, Prepared] = {}
-        self._workers: dict[int, Worker] = {}
-        self._engines: dict[int, Engine] = {}
-        self._started: dict[int, Prepared] = {}
-        """What each worker was started as; whoever asks next may prepare it otherwise."""
+        self._running: dict[int, Running] = {}
         self._failures: dict[int, LumbreError] = {}
-        self._doubted: set[int] = set()
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._pinned, self._earned = set(self._limits.pinned), set[str]()
         self._others: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
+        self._news = asyncio.Event()
 
     @asynccontextmanager
-    async def lease(self, model: str) -> AsyncIterator[Lease]:
+    async def lease(self, model: str, *, insists: bool = False) -> AsyncIterator[Lease]:
         """A worker of this model for as long as the block runs.
 
+        `insists`: a model that failed a moment ago is tried all the same.
+
         Raises:
-            DoesNotFit: there is no room for it, whatever else is stopped.
+            DoesNotFit, NoRoomOnCard, TooManyLoaded: no room, whatever else is stopped.
             WorkerFailed: it did not start, or died while this waited.
+            JustFailed: it failed a moment ago.
             Stopping: the household closes.
         """
         begun = time.monotonic()
         while True:
-            async with self._ticket(model) as worker:
-                engine = self._engines.get(worker)
-                if engine is not None and await self._is_well(worker, engine):
+            async with self._ticket(model, insists=insists) as worker:
+                running = self._running.get(worker)
+                if running and running.engine and await running.is_well():
                     waited_s = time.monotonic() - begun
                     try:
-                        yield Lease(worker, model, engine, waited_s)
+                        yield Lease(worker, model, running.engine, waited_s)
                     except WorkerFailed as error:
-                        self._doubted.add(worker)
-                        raise await self._why(worker, model, error) from error
+                        running.is_doubted = True
+                        raise await running.why(error) from error
                     return
             # it is dead and nobody has told us yet: see it gone, then ask again
-            if task := self._tasks.get(worker):
-                await asyncio.wait([task])
-
-    async def _is_well(self, number: int, engine: Engine) -> bool:
-        """Whether a worker still answers; one that failed its last request must show it.
-
-        One that does not is killed: alive is who produces a token.
-        """
-        worker = self._workers.get(number)
-        if worker is None or worker.has_ended():
-            return False
-        if number in self._doubted:
-            try:
-                async with asyncio.timeout(_PROOF_S):
-                    await engine.ready()
-            except (LumbreError, TimeoutError):
-                await worker.stop()
-                return False
-            self._doubted.discard(number)
-        return True
-
-    async def _why(self, number: int, model: str, broken: WorkerFailed) -> WorkerFailed:
-        """What a broken connection was: the process's own end, if it has ended.
-
-        A connection breaks a moment before the process behind it is gone.
-        """
-        if worker := self._workers.get(number):
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_END_S):
-                    await worker.gone()
-                    return worker.failure()
-        told = self._failures.get(number)
-        if isinstance(told, WorkerFailed):
-            return told
-        return WorkerFailed(model=model, reason=broken.facts["reason"], log=str(self._log(model)))
-
-    def _log(self, model: str) -> Path:
-        """Where a model's engine writes."""
-        return self._logs / f"{model}.log"
+            if running and running.task:
+                await asyncio.wait([running.task])
 
     @asynccontextmanager
-    async def _ticket(self, model: str) -> AsyncIterator[int]:
+    async def _ticket(self, model: str, *, insists: bool) -> AsyncIterator[int]:
         """Ask, wait for the answer, and give the lease back after the block."""
         prepared = self._prepared[model] = await self._prepare(model)
         number = next(self._tickets)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
-        terms = Terms(
-            need_bytes=prepared.need.total_bytes,
-            slots=prepared.slots,
-            idle_s=prepared.idle_s,
-            resident=prepared.manifest.role in RESIDENT_ROLES,
-        )
+        self._asked[number] = time.monotonic()
+        is_well = True
         try:
-            await self._look(model)
-            self._happened(Asked(Ticket(number, model), terms))
+            if not self.is_ready(model):  # something may have to be started: look first
+                self._happened(await asyncio.to_thread(self._seen))
+            terms = terms_of(prepared, self._limits, self._load_s(model))
+            self._happened(Asked(Ticket(number, model, insists), terms))
             yield await answer
+        except WorkerFailed:
+            is_well = False
+            raise
         finally:
             # one event for both: a ticket still waiting is withdrawn, a lease comes back
+            self._asked.pop(number, None)
             granted = self._waiting.pop(number, None) is None
-            self._happened(Released(number) if granted else Cancelled(number))
+            self._happened(Released(number, is_well) if granted else Cancelled(number))
+
+    def pin(self, model: str, *, is_pinned: bool = True) -> None:
+        """Keep a model loaded once it is, or no longer, as a person wants it."""
+        (self._pinned.add if is_pinned else self._pinned.discard)(model)
+        self._happened(Pinned(model, model in self._pinned | self._earned))
+
+    def earn(self, model: str, *, has_earned: bool = True) -> None:
+        """The same, as its use earned it."""
+        (self._earned.add if has_earned else self._earned.discard)(model)
+        self._happened(Pinned(model, model in self._pinned | self._earned))
+
+    @property
+    def pinned(self) -> frozenset[str]:
+        """As a person wants it."""
+        return frozenset(self._pinned)
+
+    async def unload(self, model: str) -> None:
+        """End a model's worker as soon as nobody uses it, and see it gone.
+
+        A caller that gives up waiting does not change that.
+        """
+        loaded = self._state.of_model(model)
+        if loaded is None:
+            return
+        self._happened(Dismissed(model))
+        while (now := self._state.workers.get(loaded.worker)) is not None:
+            if now.phase == "ready" and not now.leaving:  # it had to serve who waited for it
+                self._happened(Dismissed(model))
+            self._news.clear()
+            await self._news.wait()
 
     async def views(self) -> list[View]:
         """Every worker, with its memory as measured now."""
+        there = {n: r.worker for n, r in self._running.items() if r.worker}
+        held = await asyncio.to_thread(self._sight.whole, there)
         now = time.monotonic()
-        seen = []
-        for number, loaded in self._state.workers.items():
-            worker = self._workers.get(number)
-            held_bytes = await asyncio.to_thread(worker.pss_bytes) if worker else 0
-            seen.append(
-                View(
-                    model=loaded.model,
-                    role=self._prepared[loaded.model].manifest.role,
-                    state=loaded.phase,
-                    pid=worker.pid if worker else None,
-                    need_bytes=loaded.terms.need_bytes,
-                    held_bytes=held_bytes,
-                    leases=len(loaded.leases),
-                    idle_s=now - loaded.idle_since if loaded.is_idle else 0.0,
-                )
+        return [
+            View(
+                worker=number,
+                model=loaded.model,
+                role=self._prepared[loaded.model].manifest.role,
+                state=loaded.phase,
+                standing=loaded.terms.standing,
+                is_pinned=loaded.model in self._pinned,
+                pid=there[number].pid if number in there else None,
+                planned={d: loaded.terms.need[d] for d in self._prepared[loaded.model].need},
+                measured=held.get(number, {}),
+                leases=len(loaded.leases),
+                slots=loaded.terms.slots,
+                idle_s=now - loaded.idle_since if loaded.is_idle else 0.0,
             )
-        return seen
+            for number, loaded in self._state.workers.items()
+        ]
+
+    def devices(self) -> list[DeviceView]:
+        """Each device's memory as it is kept."""
+        return [
+            DeviceView(
+                id=device,
+                available_bytes=available,
+                reserve_bytes=self._limits.reserve.get(device, 0),
+                committed_bytes=committed(self._state, device),
+                free_bytes=free(self._state, device),
+                cap_bytes=self._limits.caps.get(device),
+            )
+            for device, available in self._state.available.items()
+        ]
+
+    def queue(self) -> list[Waiting]:
+        """Who waits, oldest first."""
+        now = time.monotonic()
+        return [Waiting(t.model, now - self._asked.get(t.id, now)) for t in self._state.queue]
+
+    def resting(self) -> list[Resting]:
+        """Models that failed and are left alone for a while."""
+        now = time.monotonic()
+        return [
+            Resting(model, cooling.until - now, str(self._failures.get(cooling.worker, "")))
+            for model, cooling in self._state.cooling.items()
+            if cooling.until > now
+        ]
+
+    async def look(self) -> None:
+        """Read memory now, and act on it."""
+        self._happened(await asyncio.to_thread(self._seen))
+        if short(self._state):
+            self._happened(Pressed())
 
     async def measure(self, model: str, *, is_full: bool) -> None:
         """Tell who listens what the workers of a model hold now, `is_full` with a full context."""
-        for number, loaded in self._state.workers.items():
-            worker = self._workers.get(number)
-            if worker and loaded.model == model and self._measured:
-                prepared = self._started[number]
-                files = set(prepared.files.values())
-                held_bytes = await asyncio.to_thread(worker.beside_bytes, files)
+        for running in list(self._running.values()):
+            if running.worker and running.model == model and self._measured:
+                files = set(running.prepared.files.values())
+                held_bytes = await asyncio.to_thread(running.worker.beside_bytes, files)
                 if held_bytes:
-                    seen = Measured(worker.pid, held_bytes, is_full)
+                    seen = Measured(running.worker.pid, held_bytes, is_full)
                     try:
-                        await asyncio.to_thread(self._measured, prepared, seen)
+                        await asyncio.to_thread(self._measured, running.prepared, seen)
                     except LumbreError as error:  # no reason to end a worker, or an answer
                         _log.warning("%s was not learned from: %s", model, error)
 
     def held_bytes(self) -> int:
         """What all workers hold of main memory that is not a mapped file."""
-        return sum(worker.private_bytes() for worker in list(self._workers.values()))
+        return sum(r.worker.private_bytes() for r in list(self._running.values()) if r.worker)
 
     def pids(self) -> list[int]:
         """Every process of ours that is there now, those that workers started included."""
-        return [pid for worker in list(self._workers.values()) for pid in family(worker.pid)]
+        workers = [running.worker for running in list(self._running.values())]
+        return [pid for worker in workers if worker for pid in family(worker.pid)]
 
     @property
     def waiting(self) -> int:
@@ -221,19 +268,20 @@ class Pool:
 
     def is_loaded(self, model: str) -> bool:
         """Whether a worker of this model answers, or is about to."""
-        phases = {w.phase for w in self._state.workers.values() if w.model == model}
-        return bool(phases & {"starting", "ready"})
+        loaded = self._state.of_model(model)
+        return loaded is not None and loaded.phase in ("starting", "ready")
 
     def is_ready(self, model: str) -> bool:
         """Whether a worker of this model answers now."""
-        return any(w.model == model and w.phase == "ready" for w in self._state.workers.values())
+        loaded = self._state.of_model(model)
+        return loaded is not None and loaded.phase == "ready"
 
     async def close(self, grace_s: float = 10.0) -> None:
         """Refuse who waits, let those in hand finish, and return when every process is gone."""
         self._happened(Closed())
         if self._alarm:
             self._alarm.cancel()
-        while going := set(self._tasks.values()):
+        while going := {r.task for r in self._running.values() if r.task}:
             done, _ = await asyncio.wait(going, timeout=grace_s)
             if not done:
                 for task in going:
@@ -245,17 +293,25 @@ class Pool:
         for effect in effects:
             self._act(effect)
         self._set_alarm()
+        self._news.set()
 
     def _act(self, effect: Effect) -> None:
         match effect:
             case Start(worker, model):
-                prepared = self._started[worker] = self._prepared[model]
-                self._tasks[worker] = asyncio.create_task(self._live(worker, model, prepared))
-            case Stop(worker, why):
-                model = self._state.workers[worker].model
-                _add(self.counters.stops, (model, why))
-                _log.info("stop %s: %s", model, why)
-                self._aside(self._stop(worker))
+                running = Running(self._prepared[model], self._logs / f"{model}.log")
+                self._running[worker] = running
+                running.task = asyncio.create_task(self._live(worker, running))
+            case Stop(worker, why, room_for):
+                running = self._running[worker]
+                _add(self.counters.stops, (running.model, why))
+                self.past.append(Ended(time.monotonic(), running.model, why, room_for))
+                _log.info("stop %s: %s %s", running.model, why, room_for)
+                self._aside(running.stop())
+            case Kill(worker):
+                running = self._running[worker]
+                _add(self.counters.stalls, running.model)
+                _log.warning("kill %s: %s", running.model, running.failure)
+                self._aside(running.stop())
             case Grant(ticket, worker):
                 answer = self._waiting.pop(ticket)
                 if not answer.done():  # else cancelled this very moment: its lease comes back
@@ -264,112 +320,76 @@ class Pool:
                 _add(self.counters.refusals, effect.why)
                 answer = self._waiting.pop(effect.ticket)
                 if not answer.done():
-                    answer.set_exception(self._reason(effect))
+                    prepared = self._prepared[effect.model]
+                    failure = self._failures.get(effect.worker or 0)
+                    answer.set_exception(refusal_of(effect, prepared, self._limits, failure))
 
-    def _reason(self, refusal: Refuse) -> LumbreError:
-        if refusal.why == "stopping":
-            return Stopping()
-        if refusal.why == "failed" and refusal.worker in self._failures:
-            return self._failures[refusal.worker]
-        need = self._prepared[refusal.model].need
-        return DoesNotFit(
-            model=refusal.model,
-            need_bytes=need.total_bytes,
-            weights_bytes=need.weights_bytes,
-            repack_bytes=need.repack_bytes,
-            kv_bytes=need.kv_bytes,
-            overhead_bytes=need.compute_bytes + need.overhead_bytes,
-            available_bytes=refusal.free_bytes,
-        )
-
-    async def _live(self, number: int, model: str, prepared: Prepared) -> None:
+    async def _live(self, number: int, running: Running) -> None:
         """One worker from start to grave; `Gone` is always the last thing said of it."""
-        log = self._log(model)
-        begun = time.monotonic()
         try:
-            backend = backends.find(prepared.engine or prepared.manifest.engine)
-            key = new_key()
-            launch = backend.launch(prepared.manifest, prepared.files, prepared.settings, key)
-            async with asyncio.timeout(self._start_timeout_s):
-                worker = self._workers[number] = await Worker.start(launch, model, log)
-                engine = self._engines[number] = backend.connect(prepared.manifest, worker.url, key)
-                await engine.ready()
-            _add(self.counters.loads, model)
-            _add(self.counters.load_s, model, time.monotonic() - begun)
-            self._happened(Started(number))
-            await self.measure(model, is_full=False)
-            await worker.gone()
-            raise worker.failure()
+            load_s = await running.begin(self._start_timeout_s)
+            _add(self.counters.loads, running.model)
+            _add(self.counters.load_s, running.model, load_s)
+            self._happened(Started(number, load_s))
+            await self.measure(running.model, is_full=False)
+            if running.worker:
+                await running.worker.gone()
+                raise running.worker.failure()
         except LumbreError as error:
-            self._failures[number] = error
-        except TimeoutError:
-            reason = f"no first token within {self._start_timeout_s:.0f} s"
-            self._failures[number] = WorkerFailed(model=model, reason=reason, log=str(log))
+            running.failure = running.failure or error
         except asyncio.CancelledError:
             pass  # told to stop while it was still starting
         except Exception as error:
-            _log.exception("%s", model)
-            self._failures[number] = WorkerFailed(model=model, reason=repr(error), log=str(log))
+            _log.exception("%s", running.model)
+            running.failure = running.failed(repr(error))
         finally:
-            await asyncio.shield(self._bury(number))
+            await asyncio.shield(self._bury(number, running))
 
-    async def _bury(self, number: int) -> None:
+    async def _bury(self, number: int, running: Running) -> None:
         """See a process gone, then say so."""
         loaded = self._state.workers[number]
-        if loaded.phase != "stopping":
+        if loaded.phase != "stopping" or loaded.leaving == "stalled":
             _add(self.counters.failures, loaded.model)
-            _log.warning("%s: %s", loaded.model, self._failures.get(number, "gone"))
-        if engine := self._engines.get(number):
-            with suppress(LumbreError):
-                await engine.close()
-        if worker := self._workers.get(number):
-            await worker.stop()
-        self._happened(Gone(number, await asyncio.to_thread(self._seen)))
-        for table in (self._engines, self._workers, self._tasks, self._started):
-            table.pop(number, None)
-        self._doubted.discard(number)
+            _log.warning("%s: %s", loaded.model, running.failure or "gone")
+        await running.end()
+        self._failures[number] = running.failure or Stopping()
+        seen = await asyncio.to_thread(self._seen)
+        self._running.pop(number)
+        self._happened(Gone(number, seen))
+        told = {cooling.worker for cooling in self._state.cooling.values()}
+        self._failures = {n: error for n, error in self._failures.items() if n in told}
 
-    async def _stop(self, number: int) -> None:
-        """End a worker; its own task then sees it gone."""
-        worker = self._workers.get(number)
-        if worker is not None and number in self._engines:
-            await worker.stop()
-        elif task := self._tasks.get(number):
-            task.cancel()
+    def stalled(self, worker: int, reason: str) -> None:
+        """A worker stands still: end it, and tell those who use it why."""
+        if running := self._running.get(worker):
+            running.failure = running.failed(reason)
+            self._happened(Stalled(worker))
 
-    async def _look(self, model: str) -> None:
-        """Read memory before a decision that may start something."""
-        if not self.is_ready(model):
-            self._happened(await asyncio.to_thread(self._seen))
+    def _load_s(self, model: str) -> float | None:
+        """Seconds to load it, the mean of what was measured."""
+        loads = self.counters.loads.get(model)
+        return self.counters.load_s[model] / loads if loads else None
 
     def _seen(self) -> Saw:
-        held = {}
-        for number, worker in list(self._workers.items()):
-            with suppress(LumbreError):
-                held[number] = worker.private_bytes()
-        return Saw(time.monotonic(), self._available(), held)
-
-    def _available(self) -> int:
-        return self._memory().available_bytes - self._reserve_bytes
+        there = {n: r.worker for n, r in list(self._running.items()) if r.worker}
+        available, held = self._sight.private(there)
+        return Saw(time.monotonic(), available, held)
 
     def _set_alarm(self) -> None:
         """Wake when the next idle worker's time is up."""
         if self._alarm:
             self._alarm.cancel()
+        now = time.monotonic()
         due = [
-            worker.idle_since + worker.terms.idle_s
+            at
             for worker in self._state.workers.values()
             if worker.is_idle and worker.terms.idle_s is not None
+            # one past its time is kept until something happens
+            if (at := worker.idle_since + worker.terms.idle_s) > now
         ]
         if due and not self._state.closing:
-            delay_s = max(0.0, min(due) - time.monotonic())
-            self._alarm = asyncio.get_running_loop().call_later(delay_s, self._wake)
-
-    def _wake(self) -> None:
-        async def look() -> None:
-            self._happened(await asyncio.to_thread(self._seen))
-
-        self._aside(look())
+            loop = asyncio.get_running_loop()
+            self._alarm = loop.call_later(min(due) - now, lambda: self._aside(self.look()))
 
     def _aside(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

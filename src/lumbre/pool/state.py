@@ -1,35 +1,59 @@
-"""What a decision of the pool looks at, what can happen, and what can be done about it."""
+"""What a decision of the pool looks at: who runs, who waits, and what there is."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from lumbre.pool.cooling import Cooling
+from lumbre.pool.use import Use
+
+Resources = Mapping[str, int]
+"""Amounts by what they are of: bytes of "cpu", "gpu0" ..., and counted things such as `LLMS`."""
+LLMS = "llms"
+"""Chat models loaded at a time: each needs one where the settings limit them."""
+THREADS = "threads"
+"""Processor threads at work at a time."""
 Phase = Literal["starting", "ready", "stopping"]
-Refusal = Literal["does_not_fit", "failed", "stopping"]
+Standing = Literal["on_demand", "eager", "primary", "resident"]
+"""In this order they give way; a resident one to nobody but another program in need."""
+Leaving = Literal["", "room", "hand", "pressure", "stalled"]
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
     """What a model asks for and how it may be treated."""
 
-    need_bytes: int
+    need: Resources
+    """From the decision to start until it was seen gone."""
     slots: int = 1
     idle_s: float | None = None
-    """Stops after this long unused; None: stays (an eager model)."""
-    resident: bool = False
-    """Small and needed by all (embedding, classifier, router): never stopped for another.
+    """May stop after this long unused; None: stays (an eager model)."""
+    standing: Standing = "on_demand"
+    """A resident model is small and needed by all (embedding, classifier, router): it is never
+    stopped for another, and never waits for one in use: it fits now, or is refused. A request
+    that holds a chat model may therefore ask for a resident one, and never waits for itself."""
+    work: Resources = field(default_factory=dict)
+    """What it takes of the devices while it is in use: threads, a card's permit."""
+    reload_s: float = 1.0
+    """What it costs to have it back: as last measured, else expected."""
+    requests_per_hour: float = 0.0
+    """Expected before anything was seen."""
+    made_of: str = ""
+    """Names its files and settings: what failed with others may work with these."""
 
-    Nor does it wait for one in use: it fits now, or is refused. A request that holds a
-    chat model may therefore ask for a resident one, and never waits for itself.
-    """
+    @property
+    def is_resident(self) -> bool:
+        return self.standing == "resident"
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """A request waiting for a lease."""
+    """A request waiting for a lease. Ids grow: the smaller is the older."""
 
     id: int
     model: str
+    insists: bool = False
+    """Asked by hand: a model that failed a moment ago is tried all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +68,18 @@ class Loaded:
     leases: frozenset[int] = frozenset()
     """Tickets that hold one."""
     idle_since: float = 0.0
-    held_bytes: int = 0
-    """Memory it was last seen to hold that nobody else could have."""
+    held: Resources = field(default_factory=dict)
+    """Bytes by device it was last seen to hold that nobody else could have."""
+    leaving: Leaving = ""
+    """Why it gets no new leases, and ends as soon as the last one is back."""
 
     @property
     def is_idle(self) -> bool:
         return self.phase == "ready" and not self.leases
 
-    @property
-    def unseen_bytes(self) -> int:
-        """What it may still take of the memory that looks available."""
-        return max(0, self.terms.need_bytes - self.held_bytes)
+    def unseen(self, device: str) -> int:
+        """Bytes it may still take of what looks available."""
+        return max(0, self.terms.need.get(device, 0) - self.held.get(device, 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,128 +87,44 @@ class State:
     """Everything a decision looks at."""
 
     now: float = 0.0
-    available_bytes: int = 0
-    """As last seen; what workers hold is no longer in it."""
-    cap_bytes: int | None = None
-    """The most all workers together may be promised."""
+    available: Resources = field(default_factory=dict)
+    """Bytes by device as last seen, less the reserve; what workers hold is not in it."""
+    caps: Resources = field(default_factory=dict)
+    """The most all workers together may be promised, where the settings say so."""
+    slack: Resources = field(default_factory=dict)
+    """By how much a device may be short before anybody yields."""
+    work_caps: Resources = field(default_factory=dict)
+    """The most all workers in use may take of what `Terms.work` counts."""
+    keep_while_fits: bool = True
+    """Nothing idle is unloaded while everything that was ever asked for fits together."""
     workers: Mapping[int, Loaded] = field(default_factory=dict)
     queue: tuple[Ticket, ...] = ()
     """Oldest first."""
+    head: str = ""
+    """The model that is waited for until memory comes free; others do not load past it."""
     terms: Mapping[str, Terms] = field(default_factory=dict)
+    use: Mapping[str, Use] = field(default_factory=dict)
+    """How often each model was asked for."""
+    cooling: Mapping[str, Cooling] = field(default_factory=dict)
+    """Models that failed and are not tried again for a while."""
+    pinned: frozenset[str] = frozenset()
+    """Models a person wants to stay loaded."""
     next_worker: int = 1
     closing: bool = False
 
-    @property
-    def committed_bytes(self) -> int:
-        """Promised to workers that are not yet gone."""
-        return sum(worker.terms.need_bytes for worker in self.workers.values())
+    def of_model(self, model: str) -> Loaded | None:
+        """Its worker, whatever it is doing: there is one at most."""
+        return next((w for w in self.workers.values() if w.model == model), None)
 
-    @property
-    def free_bytes(self) -> int:
-        """What a new worker may be promised."""
-        free = self.available_bytes - sum(w.unseen_bytes for w in self.workers.values())
-        if self.cap_bytes is not None:
-            free = min(free, self.cap_bytes - self.committed_bytes)
-        return free
+    def put(self, loaded: Loaded) -> "State":
+        """With this worker as it is now."""
+        return replace(self, workers={**self.workers, loaded.worker: loaded})
 
-
-# Events: what happened.
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """Somebody wants a lease on a model."""
-
-    ticket: Ticket
-    terms: Terms
-
-
-@dataclass(frozen=True, slots=True)
-class Cancelled:
-    """The one who asked no longer waits; a lease it may already have comes back."""
-
-    ticket: int
-
-
-@dataclass(frozen=True, slots=True)
-class Released:
-    """A lease came back."""
-
-    ticket: int
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """A worker gave its first token."""
-
-    worker: int
-
-
-@dataclass(frozen=True, slots=True)
-class Saw:
-    """Memory and time, read together. `held_bytes` by worker."""
-
-    now: float
-    available_bytes: int
-    held_bytes: Mapping[int, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class Gone:
-    """A worker's process was seen gone: asked to stop, failed to start, or died.
-
-    Memory, and what the others hold of it, is read after the process was reaped: free is
-    what was seen free.
-    """
-
-    worker: int
-    seen: Saw
-
-
-@dataclass(frozen=True, slots=True)
-class Closed:
-    """The household takes no more questions; those in hand are finished."""
-
-
-Event = Asked | Cancelled | Released | Started | Gone | Saw | Closed
-
-
-# Effects: what to do.
-
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """Start a process for a model."""
-
-    worker: int
-    model: str
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """End a process; `Gone` follows when it is seen gone."""
-
-    worker: int
-    why: Literal["idle", "room", "closing"]
-
-
-@dataclass(frozen=True, slots=True)
-class Grant:
-    """Answer a ticket: it has a lease on this worker."""
-
-    ticket: int
-    worker: int
-
-
-@dataclass(frozen=True, slots=True)
-class Refuse:
-    """Answer a ticket: no. `worker` is the one whose failure is the reason."""
-
-    ticket: int
-    model: str
-    why: Refusal
-    worker: int | None = None
-    free_bytes: int = 0
-
-
-Effect = Start | Stop | Grant | Refuse
+    def stays(self, why: Leaving) -> "State":
+        """Who was to go for this reason, and is not yet going, stays."""
+        marked = {
+            number: replace(loaded, leaving="")
+            for number, loaded in self.workers.items()
+            if loaded.leaving == why and loaded.phase != "stopping"
+        }
+        return replace(self, workers={**self.workers, **marked}) if marked else self

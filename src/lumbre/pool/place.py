@@ -1,0 +1,88 @@
+"""Start what is waited for, as far as memory allows, and see that room is made. Pure."""
+
+from dataclasses import replace
+
+from lumbre.pool.budget import free, missing, returned
+from lumbre.pool.events import Effect, Refuse, Start
+from lumbre.pool.evict import Worth, may_give_way, stopping, victims
+from lumbre.pool.state import Loaded, State, Terms
+
+
+def place(state: State, worth: Worth) -> tuple[State, tuple[Effect, ...]]:
+    """Oldest first. The first that has to wait for memory is the `head`.
+
+    Nobody loads past the head but who takes nothing of what it waits for, and resident
+    models: whoever asks for one may hold what the others wait for.
+    """
+    state = replace(state, head="")
+    if not state.queue:
+        return state.stays("room"), ()
+    effects: list[Effect] = []
+    there = {worker.model for worker in state.workers.values()}
+    spare: dict[str, int] = {}
+    giving_way: set[int] = set()
+    for model in dict.fromkeys(ticket.model for ticket in state.queue):
+        if model in there:
+            continue
+        terms = state.terms[model]
+        fits = not missing(state, terms.need)
+        if fits and (
+            not state.head
+            or terms.is_resident
+            or all(amount <= spare.get(what, amount) for what, amount in terms.need.items())
+        ):
+            worker = state.next_worker
+            state = replace(state.put(Loaded(worker, model, terms)), next_worker=worker + 1)
+            spare = {what: left - terms.need.get(what, 0) for what, left in spare.items()}
+            effects.append(Start(worker, model))
+            continue
+        if fits or (state.head and not terms.is_resident):
+            continue
+        leaving = victims(state, terms.need, worth, asks_resident=terms.is_resident)
+        if leaving is None:
+            state, told = refuse_all(state, _too_large(state, model, terms))
+            effects += told
+            continue
+        giving_way |= {loaded.worker for loaded in leaving}
+        if not terms.is_resident:
+            going = [*stopping(state), *leaving]
+            state = replace(state, head=model)
+            spare = {
+                what: free(state, what) + returned(going, what) - amount
+                for what, amount in terms.need.items()
+            }
+    return _marked(state, giving_way), tuple(effects)
+
+
+def refuse_all(state: State, refusal: Refuse) -> tuple[State, tuple[Refuse, ...]]:
+    """The same answer to everyone who waits for a model."""
+    told = [ticket for ticket in state.queue if ticket.model == refusal.model]
+    queue = tuple(ticket for ticket in state.queue if ticket.model != refusal.model)
+    answers = tuple(replace(refusal, ticket=ticket.id) for ticket in told)
+    return replace(state, queue=queue), answers
+
+
+def _marked(state: State, giving_way: set[int]) -> State:
+    """Those that are to make room get no new leases; others no longer are to.
+
+    One that is still starting serves first those who wait for it.
+    """
+    asked_for = {ticket.model for ticket in state.queue}
+    for number, loaded in state.workers.items():
+        if loaded.phase == "stopping" or loaded.leaving not in ("", "room"):
+            continue
+        is_wanted = loaded.phase == "starting" and loaded.model in asked_for
+        leaving = number in giving_way and not is_wanted
+        if leaving != bool(loaded.leaving):
+            state = state.put(replace(loaded, leaving="room" if leaving else ""))
+    return state
+
+
+def _too_large(state: State, model: str, terms: Terms) -> Refuse:
+    """What there could be at most of the first thing there is too little of."""
+    going = [*stopping(state), *may_give_way(state, terms.is_resident)]
+    for what, amount in terms.need.items():
+        most = free(state, what) + returned(going, what)
+        if amount > most:
+            return Refuse(0, model, "does_not_fit", short_of=what, free=max(0, most))
+    raise AssertionError("what all could give is enough")

@@ -1,0 +1,106 @@
+"""One model's process, from its start to the moment it is seen gone."""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from lumbre import backends
+from lumbre.core.backend import Engine
+from lumbre.core.errors import LumbreError, WorkerFailed
+from lumbre.pool.lease import Prepared
+from lumbre.pool.worker import Worker, new_key
+
+_END_S = 1.0
+"""Between a broken connection and the end of the process behind it."""
+_PROOF_S = 10.0
+"""How long a worker that broke off an answer may take for one token."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A worker, and what it was started as; whoever asks next may prepare it otherwise."""
+
+    prepared: Prepared
+    log_path: Path
+    worker: Worker | None = None
+    engine: Engine | None = None
+    task: asyncio.Task[None] | None = None
+    failure: LumbreError | None = None
+    is_doubted: bool = False
+    """It broke off an answer, and has to show that it still gives a token."""
+
+    @property
+    def model(self) -> str:
+        return self.prepared.manifest.id
+
+    async def begin(self, timeout_s: float) -> float:
+        """Start the process and wait for its first token: the seconds this took.
+
+        Raises:
+            WorkerFailed: it ended first, or gave none in time.
+        """
+        begun = time.monotonic()
+        prepared = self.prepared
+        backend = backends.find(prepared.engine or prepared.manifest.engine)
+        key = new_key()
+        launch = backend.launch(prepared.manifest, prepared.files, prepared.settings, key)
+        try:
+            async with asyncio.timeout(timeout_s):
+                self.worker = await Worker.start(launch, self.model, self.log_path)
+                self.engine = backend.connect(prepared.manifest, self.worker.url, key)
+                await self.engine.ready()
+        except TimeoutError as error:
+            raise self.failed(f"no first token within {timeout_s:.0f} s") from error
+        return time.monotonic() - begun
+
+    async def is_well(self) -> bool:
+        """Whether it still answers; one that failed its last request must show it.
+
+        One that does not is killed: alive is who produces a token.
+        """
+        if self.worker is None or self.engine is None or self.worker.has_ended():
+            return False
+        if self.is_doubted:
+            try:
+                async with asyncio.timeout(_PROOF_S):
+                    await self.engine.ready()
+            except (LumbreError, TimeoutError):
+                await self.worker.stop()
+                return False
+            self.is_doubted = False
+        return True
+
+    async def why(self, broken: WorkerFailed) -> WorkerFailed:
+        """What a broken connection was: the process's own end, if it has ended.
+
+        A connection breaks a moment before the process behind it is gone.
+        """
+        if isinstance(self.failure, WorkerFailed):
+            return self.failure
+        if self.worker is not None:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_END_S):
+                    await self.worker.gone()
+                    return self.worker.failure()
+        return self.failed(str(broken.facts["reason"]))
+
+    def failed(self, reason: str) -> WorkerFailed:
+        """With the place of its log."""
+        return WorkerFailed(model=self.model, reason=reason, log=str(self.log_path))
+
+    async def end(self) -> None:
+        """Give the connection back and see the process gone."""
+        if self.engine is not None:
+            with suppress(LumbreError):
+                await self.engine.close()
+        if self.worker is not None:
+            await self.worker.stop()
+
+    async def stop(self) -> None:
+        """End the process; the task that watches it then sees it gone."""
+        if self.worker is not None and self.engine is not None:
+            await self.worker.stop()
+        elif self.task is not None:
+            self.task.cancel()
