@@ -71,6 +71,7 @@ def orders(
         "tensor_split": list(settings.tensor_split),
         "expert_layers_on_cpu": settings.expert_layers_on_cpu,
         "adapters": [str(files["adapter"])] if "adapter" in files else [],
+        "states_folder": settings.states_folder,
         "embedding": embeds,
         # an embedder reads a text in one batch or not at all
         "batch_tokens": context_tokens if embeds else settings.batch_tokens,
@@ -101,16 +102,22 @@ class ChatEngine(LlamaEngine):
     def __init__(self, wire: Wire, adapters: int = 0) -> None:
         super().__init__(wire)
         self._lora = [{"id": index, "scale": 1.0} for index in range(adapters)]
+        self._scaled: set[int] = set()
+        """Slots that have their adapters on: the first request with them empties a slot."""
 
     async def ready(self) -> None:
         await self.look()
-        hello = ChatRequest(messages=(Message("user", "."),), max_output_tokens=1, temperature=0.0)
+        if await self._hello() < 1:
+            raise EngineRefused(model=self.wire.model, reason="no token came")
+
+    async def _hello(self, slot: int | None = None) -> int:
+        """The tokens that come for next to nothing: one."""
+        hello = ChatRequest((Message("user", "."),), 1, temperature=0.0, slot=slot)
         tokens = 0
         async with aclosing(self.chat(hello)) as deltas:
             async for delta in deltas:
                 tokens = delta.usage.output_tokens if delta.usage else tokens
-        if tokens < 1:
-            raise EngineRefused(model=self.wire.model, reason="no token came")
+        return tokens
 
     async def chat(self, request: ChatRequest) -> AsyncGenerator[Delta, None]:
         """Always a stream: a request that is not one runs to its end even when nobody waits.
@@ -137,6 +144,22 @@ class ChatEngine(LlamaEngine):
             raise WorkerFailed(model=self.wire.model, reason="an answer without an end", log="")
         yield Delta(finish=finish, usage=usage)
 
+    async def save(self, slot: int, name: str) -> int:
+        answer = await self._slot(slot, "save", {"filename": name})
+        return int(answer["n_saved"])
+
+    async def restore(self, slot: int, name: str) -> int:
+        if self._lora and slot not in self._scaled:
+            await self._hello(slot)
+        answer = await self._slot(slot, "restore", {"filename": name})
+        return int(answer["n_restored"])
+
+    async def erase(self, slot: int) -> None:
+        await self._slot(slot, "erase", {})
+
+    async def _slot(self, slot: int, action: str, body: Mapping[str, object]) -> dict[str, Any]:
+        return await self.wire.post(f"/slots/{slot}?action={action}", body)
+
     async def count(self, messages: Sequence[Message]) -> int:
         body = {"messages": _messages(messages)}
         answer = await self.wire.post("/v1/chat/completions/input_tokens", body)
@@ -153,6 +176,9 @@ class ChatEngine(LlamaEngine):
             "top_p": request.top_p,
             "cache_prompt": True,
         }
+        if request.slot is not None:
+            body["id_slot"] = request.slot
+            self._scaled.add(request.slot)
         if request.seed is not None:
             body["seed"] = request.seed
         if request.stop:

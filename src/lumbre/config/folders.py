@@ -56,6 +56,11 @@ class Folders:
         return self.home / "logs"
 
     @property
+    def states(self) -> Path:
+        """What engines had read of conversations when they were unloaded."""
+        return self.home / "states"
+
+    @property
     def household_log(self) -> Path:
         return self.logs / "household.log"
 
@@ -69,7 +74,7 @@ class Folders:
         Raises:
             HomeNotUsable: one cannot be created or written.
         """
-        for folder in (self.home, self.weights, self.run, self.registry, self.logs):
+        for folder in (self.home, self.weights, self.run, self.registry, self.logs, self.states):
             try:
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
                 handle, probe = tempfile.mkstemp(prefix=".lumbre-", dir=folder)

@@ -53,6 +53,8 @@ class WorkerSettings:
     batch_tokens: int = 64
     """Prompt tokens read between two looks at whether the caller is still there. On a CPU a
     larger batch reads no faster (64 to 512: within 5 %) and costs memory."""
+    states_folder: str = ""
+    """Where the engine may write what a slot has read; empty: nowhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +132,39 @@ class Chats(Protocol):
 
     async def count(self, messages: Sequence[Message]) -> int:
         """Tokens of the prompt these messages become, template included."""
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """Keeps what a slot has read in a file, and goes on from it in another process.
+
+    Files are named without a folder: they are in the settings' `states_folder`. A slot
+    that is at work is waited for.
+    """
+
+    async def save(self, slot: int, name: str) -> int:
+        """The tokens that were written; 0: the slot has read nothing.
+
+        Raises:
+            EngineRefused: it cannot, or there is no room on the disk.
+            WorkerFailed: the worker is gone.
+        """
+        ...
+
+    async def restore(self, slot: int, name: str) -> int:
+        """The tokens that the slot now knows. Only a file that is whole, of the same weights
+        and build, may be given: an engine may end over any other.
+
+        Raises: as `save`; the slot is then empty.
+        """
+        ...
+
+    async def erase(self, slot: int) -> None:
+        """The slot knows nothing any more.
+
+        Raises: as `save`.
+        """
         ...
 
 

@@ -18,6 +18,10 @@ class ChatRequest:
     top_p: float = 0.9
     seed: int | None = None
     stop: tuple[str, ...] = ()
+    conversation: int | None = None
+    """Of which talk it is a turn, by its number in this home; None: of none that is kept."""
+    slot: int | None = None
+    """Which of the engine's slots reads it. The pool's choice, nobody else's."""
 
 
 @dataclass(frozen=True, slots=True)

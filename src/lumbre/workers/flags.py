@@ -82,6 +82,8 @@ def flags(
     ]
     if settings["cache_ram_mib"] == 0:
         told += may(("--no-cache-idle-slots",))
+    if settings["states_folder"]:
+        told += may(("--slot-save-path", settings["states_folder"]))
     if settings["load_mode"] == "read":
         told += must(("--load-mode", "none"), ("--no-mmap",))
     else:

@@ -52,6 +52,8 @@ def parameters(settings: Mapping[str, Any]) -> Any:
     p.cpuparams.n_threads = settings["generation_threads"]
     p.cache_ram_mib = settings["cache_ram_mib"]
     p.n_ctx_checkpoints = settings["checkpoints"]
+    if settings["states_folder"]:
+        p.slot_save_path = settings["states_folder"].rstrip("/") + "/"  # a prefix, to the engine
     p.cache_idle_slots = settings["cache_ram_mib"] > 0  # the engine warns of it otherwise
     p.load_mode = {
         "mmap": x.llama_load_mode.LLAMA_LOAD_MODE_MMAP,

@@ -39,6 +39,8 @@ def main() -> None:
     key = _pipe_with(worker.settings["key"])
     files = {path: _plain(path) for path in worker.settings["adapters"]}
     orders = {**worker.settings, "adapters": [name for name, _ in files.values()]}
+    if not Path(worker.settings["states_folder"]).is_dir():
+        orders["states_folder"] = ""  # the program would not start over it
     try:
         line = flags(orders, key_path=f"/dev/fd/{key}", cards=seen[: len(devices)], known=known)
     except FlagMissing as missing:

@@ -1,0 +1,226 @@
+"""Keep on disk what engines had read of talks: within bounds, whole, and for nobody else.
+
+A state is two files of one name: `.state` as the engine wrote it, with every token of the
+talk in it, and `.json` that says what it is. The second is written last, and a state is
+given to an engine only while the two agree to the byte: engines end over files that are cut
+(llama.cpp: GGML_ASSERT in llama_state_seq_load_file). Whatever does not agree is deleted.
+"""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+_FORMAT = 1
+_NAME = re.compile(r"(\d+)-([0-9a-f]{24})\.(?:state|json)")
+_NEW = ".new-"
+_LEFT_S = 600.0
+"""What has been new for so long was left by a process that ended."""
+_MOST_SAID_BYTES = 4 * 2**20
+_DISK_LEFT_BYTES = 256 * 2**20
+"""Never the last of a disk: what is kept here only saves time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a state is, beside the bytes of it."""
+
+    model: str
+    tokens: int
+    """As many as the engine wrote."""
+    prompt_tokens: int
+    """Of the last prompt among them; an answer follows. 0: not known."""
+    said: tuple[str, ...]
+    """The marks of that prompt's messages."""
+
+
+class States:
+    """The states of one home. Its methods read and write files: call them from a thread."""
+
+    def __init__(
+        self, folder: Path, bound_bytes: int, disk_left_bytes: int = _DISK_LEFT_BYTES
+    ) -> None:
+        self._folder = folder
+        self._bound_bytes = bound_bytes
+        self._disk_left_bytes = disk_left_bytes
+        self._forgotten: set[int] = set()
+        self._lock = threading.Lock()
+        self._count = 0
+
+    def begin(self, size_bytes: int) -> str | None:
+        """The name of an empty file for an engine to write to; None: so much is not kept.
+
+        States that were not used for longest make room.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        if size_bytes > self._bound_bytes or not self._bound_bytes:
+            return None
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._folder.chmod(0o700)
+        with self._lock:
+            self._sweep()
+            if not self._make_room(size_bytes, self._disk_left_bytes):
+                return None
+            self._count += 1
+            name = f"{_NEW}{os.getpid()}-{self._count}"
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
+        os.close(os.open(self._folder / name, flags, 0o600))
+        return name
+
+    def keep(self, name: str, conversation: int, fingerprint: str, kept: Kept) -> int:
+        """Keep what an engine wrote under `name`. Its bytes; 0: it is over the bound, or the
+        conversation is gone meanwhile. `discard` the name in any case.
+
+        Raises:
+            OSError: the folder cannot be written.
+        """
+        new = self._folder / name
+        size_bytes = new.stat().st_size
+        if size_bytes > self._bound_bytes:
+            return 0
+        facts = asdict(kept) | {
+            "format": _FORMAT,
+            "conversation": conversation,
+            "fingerprint": fingerprint,
+            "bytes": size_bytes,
+            "sha256": _sha256(new),
+        }
+        said = self._folder / f"{name}.json"
+        try:
+            said.write_text(json.dumps(facts))
+            said.chmod(0o600)
+            new.chmod(0o600)
+            with self._lock:
+                if conversation in self._forgotten:
+                    return 0
+                self._supersede(conversation, fingerprint, kept.model)
+                state, facts_path = self._paths(conversation, fingerprint)
+                new.replace(state)
+                said.replace(facts_path)
+                self._make_room(0, left_bytes=0)
+        finally:
+            said.unlink(missing_ok=True)
+        return size_bytes
+
+    def discard(self, name: str) -> None:
+        """Take away what was begun and not kept."""
+        with suppress(OSError):
+            (self._folder / name).unlink(missing_ok=True)
+
+    def find(self, conversation: int, fingerprint: str) -> tuple[str, Kept] | None:
+        """The name of a conversation's state, and what it is; None, and no file, where it is
+        not there, not whole, another's or of a later lumbre."""
+        state, facts_path = self._paths(conversation, fingerprint)
+        try:
+            kept = _checked(state, facts_path, conversation, fingerprint)
+        except (OSError, ValueError, KeyError, TypeError):
+            self.drop(conversation, fingerprint)
+            return None
+        with suppress(OSError):
+            os.utime(facts_path)
+        return state.name, kept
+
+    def drop(self, conversation: int, fingerprint: str) -> None:
+        """Delete one state."""
+        for path in self._paths(conversation, fingerprint):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+
+    def forget(self, conversation: int) -> None:
+        """Delete every state of a conversation, for good: one that is being written too."""
+        with self._lock:
+            self._forgotten.add(conversation)
+            for number, fingerprint in list(self._all()):
+                if number == conversation:
+                    self.drop(number, fingerprint)
+
+    def total_bytes(self) -> int:
+        """What all states take on the disk."""
+        return sum(self._size(*one) for one in self._all())
+
+    def _paths(self, conversation: int, fingerprint: str) -> tuple[Path, Path]:
+        name = f"{conversation}-{fingerprint}"
+        return self._folder / f"{name}.state", self._folder / f"{name}.json"
+
+    def _all(self) -> Iterator[tuple[int, str]]:
+        """Every state, least recently used first; halves of one too."""
+        found: dict[tuple[int, str], float] = {}
+        with suppress(OSError), os.scandir(self._folder) as entries:
+            for entry in entries:
+                if named := _NAME.fullmatch(entry.name):
+                    with suppress(OSError):
+                        at = entry.stat(follow_symlinks=False).st_mtime
+                        key = int(named[1]), named[2]
+                        found[key] = max(found.get(key, 0.0), at)
+        return iter(sorted(found, key=lambda key: found[key]))
+
+    def _size(self, conversation: int, fingerprint: str) -> int:
+        total = 0
+        for path in self._paths(conversation, fingerprint):
+            with suppress(OSError):
+                total += path.lstat().st_size
+        return total
+
+    def _make_room(self, size_bytes: int, left_bytes: int) -> bool:
+        """Whether so much more fits and leaves that of the disk, after all that went for it."""
+        states = list(self._all())
+        sizes = {one: self._size(*one) for one in states}
+        total = sum(sizes.values())
+        while True:
+            free_bytes = shutil.disk_usage(self._folder).free - left_bytes
+            if total + size_bytes <= self._bound_bytes and size_bytes <= free_bytes:
+                return True
+            if not states:
+                return False
+            oldest = states.pop(0)
+            self.drop(*oldest)
+            total -= sizes[oldest]
+
+    def _supersede(self, conversation: int, fingerprint: str, model: str) -> None:
+        """What this model had read under other settings will hardly be asked for again."""
+        for number, other in list(self._all()):
+            if number == conversation and other != fingerprint:
+                with suppress(OSError, ValueError, AttributeError):
+                    facts = json.loads(_read(self._paths(number, other)[1]))
+                    if facts.get("model") == model:
+                        self.drop(number, other)
+
+    def _sweep(self) -> None:
+        """Take away what processes that ended had begun."""
+        for path in self._folder.glob(f"{_NEW}*"):
+            with suppress(OSError):
+                if path.lstat().st_mtime < time.time() - _LEFT_S:
+                    path.unlink()
+
+
+def _checked(state: Path, facts_path: Path, conversation: int, fingerprint: str) -> Kept:
+    facts = json.loads(_read(facts_path))
+    if (facts["format"], facts["conversation"], facts["fingerprint"]) != (
+        _FORMAT,
+        conversation,
+        fingerprint,
+    ):
+        raise ValueError(facts["format"])
+    if state.lstat().st_size != facts["bytes"] or _sha256(state) != facts["sha256"]:
+        raise ValueError(facts["bytes"])
+    said = tuple(str(mark) for mark in facts["said"])
+    return Kept(str(facts["model"]), int(facts["tokens"]), int(facts["prompt_tokens"]), said)
+
+
+def _read(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(_MOST_SAID_BYTES)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
