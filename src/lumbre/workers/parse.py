@@ -6,7 +6,7 @@
 numbers (`LENGTHS`), as many bytes of JSON, {"sha256", "ends"} with the end of each page or
 {"sha256", "reason"} with a name of words/docs.toml, and as many bytes of text. Time is the
 parent's to limit: it kills this process. The end of the input, also in mid-file, ends the
-process, so it never outlives its parent.
+process, and so does the kernel when the parent is gone: it never outlives its parent.
 """
 
 import errno
@@ -24,6 +24,7 @@ from typing import BinaryIO, Protocol, cast
 
 from lumbre.core.document import Bounds, Parsed
 from lumbre.core.errors import DocumentUnreadable
+from lumbre.workers import life
 
 LENGTHS = struct.Struct(">QQ")
 """Bytes of JSON, bytes of text."""
@@ -46,6 +47,7 @@ class Parses(Protocol):
 
 def main() -> None:
     """Answer one file after another until the input ends."""
+    life.die_with(os.getppid())
     lines: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     answers = _take_over_stdout()
     settings = json.loads(sys.stdin.buffer.readline())
