@@ -1,15 +1,13 @@
 """Chat and embed by role or by name; which process answers, and when, is the pool's affair.
 
-The one object above the pool. It turns a manifest into something that can be started
-(verified files, settings, need of memory) and a request into a lease and its stream.
+The one object above the pool: it turns a request into a lease and its stream.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,27 +15,19 @@ from numpy.typing import NDArray
 
 from lumbre.config import Config
 from lumbre.config.settings import ChatModel
-from lumbre.core.backend import Chats, Embeds, WorkerSettings
-from lumbre.core.errors import CannotDo, UnknownModel, WeightsMissing
+from lumbre.core.backend import Chats, Embeds
+from lumbre.core.errors import CannotDo, UnknownModel
 from lumbre.core.generation import ChatRequest, Delta
-from lumbre.core.machine import CPU, Host
+from lumbre.core.machine import Host
 from lumbre.core.messages import Message
-from lumbre.core.model import CHAT_ROLES, RESIDENT_ROLES, Manifest, Sampling
-from lumbre.core.plan import Choice, Footprint
-from lumbre.engines.find import Found
-from lumbre.hardware.cores import usable_cores
+from lumbre.core.model import Manifest, Sampling
 from lumbre.hardware.memory import read_memory
-from lumbre.hardware.nvidia import Card, read_graphics
-from lumbre.hardware.usage import family
-from lumbre.planner.footprint import batch_tokens
 from lumbre.planner.records import Records
-from lumbre.planner.speed import Pace
-from lumbre.planner.wish import Wish
-from lumbre.planning import Planning, Wanted, card_caps, this_machine_of
-from lumbre.pool.lease import Limits, Measured, Prepared, View
+from lumbre.planning import Planning
+from lumbre.pool.lease import Prepared, View
 from lumbre.pool.pool import Pool
 from lumbre.pool.tempo import Tempo
-from lumbre.pool.threads import share
+from lumbre.preparing import Preparing
 from lumbre.registry.folder import Registry
 from lumbre.registry.weights import Weights
 from lumbre.store import Store
@@ -45,17 +35,8 @@ from lumbre.store import Store
 _EMBED_BATCH = 256
 """Texts in one request to an encoder: bounds the size of a request, not the work."""
 
-_QUEUED = 64
-"""Requests an encoder may have before it; it serves them one after the other itself."""
-
 _FULL_SHARE = 0.9
 """Of a context, from which on what a worker holds is taken for what it holds at most."""
-
-_UNKNOWN_LOAD_S = 2.0
-"""To load a model of which nothing is known: those are small."""
-
-_LLAMA_CPP = ("llama_cpp", "llama_server")
-"""Engines that more than one build may run."""
 
 
 @dataclass(slots=True)
@@ -81,8 +62,7 @@ class Runtime:
         self.spent = Spent()
         self.tempo = Tempo()
         self.planning = Planning(config, Records(store), self.registry, self.weights)
-        self._machine = machine or partial(this_machine_of, config)
-        self._is_described = machine is not None
+        self._preparing = Preparing(config, self.planning, self.weights, machine)
         self._opened = time.monotonic()
         self._uses: dict[str, int] = {}
         self._prepared: dict[str, Prepared] = {}
@@ -90,35 +70,13 @@ class Runtime:
             self._prepare,
             read_memory,
             config.folders.logs,
-            limits=self._limits(),
-            cards=self._cards if self._machine().cards else None,
+            limits=self._preparing.limits(),
+            cards=self._preparing.cards(),
             start_timeout_s=config.settings.worker.start_timeout_s,
-            measured=self._learn,
+            measured=self._preparing.learn,
         )
-
-    def _limits(self) -> Limits:
-        """What the settings let the pool use of the machine."""
-        memory, pool = self.config.settings.memory, self.config.settings.pool
-        cards = [card.id for card in self._machine().cards]
-        reserve = {CPU: memory.reserve_bytes} | dict.fromkeys(cards, memory.reserve_vram_bytes)
-        caps = card_caps(self.config)
-        if memory.max_ram_gb:
-            caps[CPU] = round(memory.max_ram_gb * 1e9)
-        return Limits(
-            reserve=reserve,
-            caps=caps,
-            max_concurrent_llms=memory.max_concurrent_llms,
-            threads=usable_cores(),
-            card_permits=pool.card_permits,
-            keep_while_fits=pool.keep_while_fits,
-            pinned=frozenset(pool.pinned),
-        )
-
-    def _cards(self) -> Sequence[Card]:
-        """The graphics cards as they are now."""
-        if self._is_described:
-            return [Card(card, card.uuid or "") for card in self._machine().cards]
-        return read_graphics(self.config.visible_cards).cards
+        self.guards = Guards(config.settings, self._earn)
+        self._offered = -math.inf
 
     def primary(self) -> Manifest:
         """The model that answers when nobody names one."""
@@ -136,12 +94,15 @@ class Runtime:
     def chat_model(self, wanted: str | None = None) -> Manifest:
         """The chat model of this id or role; the primary when none is named.
 
+        While speech is busy for long, a lightweight one answers for a primary not named by id.
+
         Raises:
             UnknownModel: nothing is called so.
             CannotDo: it does not chat.
         """
         if wanted in (None, "", "primary"):
-            return self.primary()
+            primary = self.primary()
+            return (self._lighter() if self.guards.may_replace else None) or primary
         chosen = self.config.settings.llm.lightweight.id if wanted == "lightweight" else ""
         manifest = self.registry.get(chosen) if chosen else self.registry.find(str(wanted))[0]
         if "chat" not in manifest.capabilities:
@@ -160,8 +121,10 @@ class Runtime:
         return self.chat_model(wanted) if "chat" in manifest.capabilities else manifest
 
     def window_tokens(self, model: str | None = None) -> int:
-        """Tokens one conversation with this model may hold, answer included."""
-        return self.planning.context_tokens(self.chat_model(model))
+        """Tokens one conversation with this model may hold now, answer included."""
+        manifest = self.chat_model(model)
+        tokens = self.planning.context_tokens(manifest)
+        return self.guards.narrowed(tokens) if manifest.id == self.primary().id else tokens
 
     def sampling(self, model: str | None = None) -> Sampling:
         """How a chat model talks: as the settings say, else its manifest, else our defaults."""
@@ -186,8 +149,22 @@ class Runtime:
         return f"{manifest.id}@{(manifest.checksum_sha256 or '')[:16]}"
 
     async def warm(self, model: str | None = None) -> float:
-        """Have a chat model loaded. The seconds this took: 0 when it already was."""
-        return await self._warm(self.chat_model(model))
+        """Have a chat model loaded. The seconds this took: 0 when it already was.
+
+        Raises:
+            ModelDisabled: it is left out for now.
+        """
+        manifest = self.chat_model(model)
+        if refusal := self.guards.disabled(manifest.id):
+            raise refusal
+        return await self._warm(manifest)
+
+    async def signal(self, signal: Signal) -> list[Notice]:
+        """Hear what some part has to tell; what followed from it at once. Triggers do no work."""
+        heard = self.guards.tell(signal)
+        if self.guards.wants_candidates:
+            heard += self.guards.offer(await self._candidates())
+        return heard
 
     async def warm_embedder(self) -> float:
         """Have the embedding model loaded. The seconds this took: 0 when it already was."""
@@ -275,92 +252,7 @@ class Runtime:
         return made
 
     def _prepare_now(self, manifest: Manifest) -> Prepared:
-        settings = self.config.settings
-        files = self.weights.files_for_use(manifest, skip_checksum=settings.weights.skip_checksum)
-        placed, needed = self._place(manifest)
-        engine = self.planning.engine(manifest, placed.host)
-        worker = self._settings(manifest, placed, engine)
-        idle_s = manifest.idle_unload_seconds or settings.pool.idle_s
-        return Prepared(
-            manifest=manifest,
-            files=files,
-            settings=worker,
-            need=needed,
-            idle_s=None if manifest.loads == "eager" else idle_s,
-            slots=worker.slots if manifest.role in CHAT_ROLES else _QUEUED,
-            engine=engine.backend if manifest.engine in _LLAMA_CPP else "",
-            plan=placed,
-            load_s=_expected_load_s(placed, needed),
-            requests_per_hour=placed.wish.requests_per_hour,
-        )
-
-    def _place(self, manifest: Manifest) -> tuple["_Placed", dict[str, Footprint]]:
-        """How the plan of this moment runs a model, and what it then holds of each device.
-
-        One that the plan refuses is asked for in its smallest form: the pool then says what
-        is missing, or finds that memory has come free.
-
-        Raises:
-            BadWeights: its file cannot be believed.
-        """
-        host = self._machine()
-        wanted = self.planning.wanted(host)
-        wish = next((w for w in wanted.wishes if w.id == manifest.id), None)
-        if wish is None:
-            wish = self.planning.wish(manifest, host)
-        if wish is None:
-            raise WeightsMissing(model=manifest.id)
-        held = {CPU: self.pool.held_bytes()}
-        if host.cards:
-            held |= self.planning.held_on_cards(self.pool.pids())
-        plan = self.planning.plan(wanted, host, held)
-        planned = plan.planned(manifest.id)
-        if planned is not None:
-            placements, choice = planned.placements, planned.choice
-        else:
-            choice = _smallest(wish)
-            with self.planning.estimating(wanted) as estimate:
-                placements, _ = estimate(wish, choice, host)
-        needed = {placement.device: placement.footprint for placement in placements}
-        return _Placed(wish, choice, wanted, host), needed
-
-    def _learn(self, prepared: Prepared, seen: Measured) -> None:
-        """Correct the next plan by what a worker was seen to hold."""
-        placed = prepared.plan
-        if not isinstance(placed, _Placed):
-            return
-        held = {CPU: seen.beside_bytes}
-        if placed.choice.layers:
-            held |= self.planning.held_on_cards(family(seen.pid))
-        with self.planning.estimating(placed.wanted) as estimate:
-            estimate.learn(placed.wish, placed.choice, placed.host, held, is_full=seen.is_full)
-
-    def _settings(self, manifest: Manifest, placed: "_Placed", engine: Found) -> WorkerSettings:
-        choice = placed.choice
-        worker = self.config.settings.worker
-        threads = share(
-            usable_cores(),
-            worker.prompt_threads,
-            worker.generation_threads,
-            small=manifest.role in RESIDENT_ROLES,
-        )
-        return WorkerSettings(
-            context_tokens=choice.context_tokens,
-            slots=choice.slots,
-            prompt_threads=threads.prompt,
-            generation_threads=threads.generation,
-            load_mode=choice.load_mode,
-            extra_buffers=choice.extra_buffers,
-            cache_ram_mib=worker.cache_ram_mib,
-            kv_type=choice.kv_type,
-            gpu_layers=choice.card_layers,
-            devices=tuple(device for device, _ in choice.layers),
-            card_uuids=_uuids(placed.host, choice),
-            tensor_split=tuple(count for _, count in choice.layers),
-            expert_layers_on_cpu=_first_experts(placed.wish, choice),
-            engine_path=engine.path if manifest.engine in _LLAMA_CPP else "",
-            batch_tokens=batch_tokens(placed.wish, choice),
-        )
+        return self._preparing.prepare(manifest, self.pool.held_bytes(), self.pool.pids())
 
     def _wish(self, manifest: Manifest) -> tuple[str, ChatModel]:
         """Which section of the settings speaks of a model, and what it says."""
@@ -368,48 +260,6 @@ class Runtime:
         if manifest.role in ("lightweight", "micro"):
             return "lightweight", llm.lightweight
         return "primary", llm.primary
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """How a model was last prepared."""
-
-    wish: Wish
-    choice: Choice
-    wanted: Wanted
-    host: Host
-
-
-def _first_experts(wish: Wish, choice: Choice) -> int:
-    """Layers from the very first on whose experts stay in main memory: engines count so."""
-    if wish.facts is None or not choice.expert_layers_on_cpu:
-        return 0
-    return max(0, wish.facts.layers + 1 - choice.card_layers) + choice.expert_layers_on_cpu
-
-
-def _uuids(host: Host, choice: Choice) -> tuple[str, ...]:
-    """All of them, or none."""
-    named = [host.device(device).uuid for device, _ in choice.layers]
-    return tuple(uuid for uuid in named if uuid) if all(named) else ()
-
-
-def _expected_load_s(placed: _Placed, needed: Mapping[str, Footprint]) -> float:
-    """Seconds to load a model that was never loaded here."""
-    if placed.wish.facts is None:
-        return _UNKNOWN_LOAD_S
-    weights_bytes = {device: footprint.weights_bytes for device, footprint in needed.items()}
-    on_cards = sum(size for device, size in weights_bytes.items() if device != CPU)
-    return Pace(placed.wish, placed.host).load_s(sum(weights_bytes.values()), on_cards)
-
-
-def _smallest(wish: Wish) -> Choice:
-    return Choice(
-        context_tokens=wish.context_tokens,
-        slots=wish.slots,
-        kv_type=wish.kv_types[-1],
-        load_mode=wish.load_modes[-1],
-        extra_buffers=wish.extra_buffers[-1],
-    )
 
 
 def _add(table: dict[str, int], key: str, amount: int) -> None:
