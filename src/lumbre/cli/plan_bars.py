@@ -78,19 +78,23 @@ def _legend(meant: Sequence[str], width: int) -> list[str]:
 
 def draw(parts: Sequence[Part], cells: int) -> str:
     """Letters in proportion to bytes; who has any memory has a letter, while there is room."""
-    whole = sum(part.bytes for part in parts)
+    counts = shares([part.bytes for part in parts], cells)
+    drawn = "".join(part.letter * count for part, count in zip(parts, counts, strict=True))
+    return drawn or _FREE * max(0, cells)
+
+
+def shares(sizes: Sequence[int], cells: int) -> list[int]:
+    """How many of `cells` each of these has; none where all are nothing."""
+    whole = sum(sizes)
     if whole <= 0 or cells <= 0:
-        return _FREE * max(0, cells)
-    shares = [part.bytes * cells / whole for part in parts]
-    counts = [
-        max(int(share), 1 if part.bytes else 0) for share, part in zip(shares, parts, strict=True)
-    ]
-    while sum(counts) > cells:  # the largest can spare a letter
+        return [0] * len(sizes)
+    exact = [size * cells / whole for size in sizes]
+    counts = [max(int(e), 1 if size else 0) for e, size in zip(exact, sizes, strict=True)]
+    while sum(counts) > cells:  # the largest can spare one
         counts[counts.index(max(counts))] -= 1
     while sum(counts) < cells:  # whoever lost most by rounding gets one
-        short = max(range(len(parts)), key=lambda n: shares[n] - counts[n])
-        counts[short] += 1
-    return "".join(part.letter * count for part, count in zip(parts, counts, strict=True))
+        counts[max(range(len(sizes)), key=lambda n: exact[n] - counts[n])] += 1
+    return counts
 
 
 def letters_of(plan: Plan) -> Mapping[str, str]:

@@ -42,7 +42,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def columns(rows: Sequence[Sequence[str]], right: Container[int] = ()) -> list[str]:
     """A line for each row, its cells in columns two spaces apart; `right` ones end together."""
     everything = [[visible(cell) for cell in row] for row in rows]
-    widths = [max(map(_width, cells)) for cells in zip(*everything, strict=True)]
+    widths = [max(map(width_of, cells)) for cells in zip(*everything, strict=True)]
     return [
         "  ".join(
             _padded(cell, width, to_the_right=number in right)
@@ -94,7 +94,7 @@ def beside(text: str) -> None:
 
 
 def _at_words(line: str, width: int) -> list[str]:
-    if _width(line) <= width:
+    if width_of(line) <= width:
         return [line]
     indent = len(line) - len(line.lstrip(" "))
     return folded(line[indent:], width, indent, indent + 2)
@@ -144,7 +144,8 @@ def bar(share: float, width: int = 24) -> str:
     return "█" * full + "░" * (width - full)
 
 
-def _width(text: str) -> int:
+def width_of(text: str) -> int:
+    """Columns a text takes in a terminal."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text
@@ -152,9 +153,9 @@ def _width(text: str) -> int:
 
 
 def _padded(text: str, width: int, *, to_the_right: bool) -> str:
-    blanks = " " * (width - _width(text))
+    blanks = " " * (width - width_of(text))
     return blanks + text if to_the_right else text + blanks
 
 
 def _cut(text: str, width: int) -> str:
-    return text if _width(text) <= width else text[: max(0, width - 1)] + "…"
+    return text if width_of(text) <= width else text[: max(0, width - 1)] + "…"

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from lumbre.core.errors import BadArguments, EngineRefused, LumbreError
+from lumbre.server.asked import text as text_of
 from lumbre.server.errors import as_json, status_of
 from lumbre.server.household import Household
 
@@ -66,12 +67,23 @@ def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> 
 
     async def open_(request: Request) -> Response:
         body = await _body(request)
-        return _events(
-            household, household.open(_list(body.get("models")), body.get("conversation"))
-        )
+        models, insists = _list(body.get("models")), body.get("insists") is True
+        opening = household.open(models, body.get("conversation"), insists=insists)
+        return _events(household, opening)
+
+    async def unload(request: Request) -> Response:
+        return _events(household, household.unload(text_of(await _body(request), "model")))
+
+    async def pin(request: Request) -> Response:
+        body = await _body(request)
+        is_pinned = body.get("is_pinned") is True
+        return JSONResponse(household.pin(text_of(body, "model"), is_pinned=is_pinned))
 
     async def ps(_: Request) -> Response:
         return JSONResponse(await household.ps())
+
+    async def top(_: Request) -> Response:
+        return JSONResponse(await household.top())
 
     async def stop(_: Request) -> Response:
         household.stop()
@@ -90,7 +102,10 @@ def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> 
         ("POST", "/lumbre/docs/text", text),
         ("POST", "/lumbre/docs/place", place),
         ("POST", "/lumbre/open", open_),
+        ("POST", "/lumbre/unload", unload),
+        ("POST", "/lumbre/pin", pin),
         ("GET", "/lumbre/ps", ps),
+        ("GET", "/lumbre/top", top),
         ("POST", "/lumbre/stop", stop),
         ("GET", "/metrics", metrics),
     ]
@@ -108,7 +123,7 @@ def _counted(household: Household, handler: Handler) -> Handler:
     """A household that is being asked is not idle. Looking at it does not count."""
 
     async def counted(request: Request) -> Response:
-        if request.url.path in ("/lumbre/ps", "/metrics"):
+        if request.url.path in ("/lumbre/ps", "/lumbre/top", "/metrics"):
             return await handler(request)
         with household.in_use():
             return await handler(request)

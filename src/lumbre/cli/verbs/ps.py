@@ -8,6 +8,15 @@ from lumbre.cli.session import Session
 from lumbre.cli.verb import Verb
 from lumbre.words import number, size
 
+NOBODY: dict[str, object] = {
+    "household": None,
+    "models": [],
+    "devices": [],
+    "total_bytes": 0,
+    "budget_bytes": 0,
+}
+"""What `--json` says where nothing runs."""
+
 
 @click.command("ps", cls=Verb, help="ps.help")
 @click.option("--json", "in_json", is_flag=True, help="json")
@@ -18,7 +27,7 @@ def command(session: Session, in_json: bool) -> None:
     note = running(session)
     if note is None:
         if in_json:
-            print(as_json({"household": None, "models": [], "total_bytes": 0}))
+            print(as_json(NOBODY))
         else:
             session.print("cli.ps.none")
         return
@@ -34,6 +43,9 @@ def command(session: Session, in_json: bool) -> None:
         household_bytes=household["measured_bytes"],
         total_bytes=seen["total_bytes"],
     )
+    for device in seen["devices"]:
+        facts = {name: device[name] for name in ("committed_bytes", "budget_bytes")}
+        session.print("cli.ps.device_line", device=device["id"], **facts)
     if not seen["models"]:
         session.print("cli.ps.no_models")
         return
@@ -42,6 +54,7 @@ def command(session: Session, in_json: bool) -> None:
             model["id"],
             model["role"],
             session.say(f"cli.ps.{model['state']}"),
+            model["device"],
             size(model["measured_bytes"], session.language),
             size(model["planned_bytes"], session.language),
             str(model["leases"]),
@@ -51,4 +64,4 @@ def command(session: Session, in_json: bool) -> None:
         for model in seen["models"]
     ]
     heads = session.say("cli.ps.columns").split("|")
-    print(fitting(heads, rows, droppable=(7, 5, 1, 4), width=terminal_width()))
+    print(fitting(heads, rows, droppable=(8, 6, 1, 5, 3), width=terminal_width()))
