@@ -73,9 +73,14 @@ class Lease:
     """The right to use one worker until given back."""
 
     worker: int
-    model: str
+    prepared: Prepared
+    """What the worker was started as."""
     engine: Engine
     waited_s: float
+
+    @property
+    def model(self) -> str:
+        return self.prepared.manifest.id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,3 +170,15 @@ class Counters:
     refusals: dict[str, int] = field(default_factory=dict)
     stalls: dict[str, int] = field(default_factory=dict)
     """Workers killed because they stood still."""
+    resident_s: dict[tuple[str, str], float] = field(default_factory=dict)
+    """By model and role: from ready to gone."""
+
+    def stayed(self, manifest: Manifest, seconds: float) -> None:
+        """A worker was ready for so long."""
+        key = manifest.id, manifest.role
+        self.resident_s[key] = self.resident_s.get(key, 0.0) + seconds
+
+    def mean_load_s(self, model: str) -> float | None:
+        """Seconds to load it, as measured; None: it never was."""
+        loads = self.loads.get(model)
+        return self.load_s[model] / loads if loads else None

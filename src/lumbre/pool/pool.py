@@ -20,6 +20,7 @@ from lumbre.core.errors import LumbreError, Stopping, WorkerFailed
 from lumbre.core.machine import Memory
 from lumbre.hardware.nvidia import Card
 from lumbre.hardware.usage import family
+from lumbre.pool.beside import fits_beside
 from lumbre.pool.budget import committed, free, short
 from lumbre.pool.events import (
     Asked,
@@ -58,6 +59,7 @@ from lumbre.pool.refusal import refusal_of
 from lumbre.pool.running import Running
 from lumbre.pool.sight import Sight
 from lumbre.pool.state import Ticket
+from lumbre.pool.talks import Talks, saving_s
 from lumbre.pool.terms import beginning, terms_of
 
 _log = logging.getLogger(__name__)
@@ -79,9 +81,11 @@ class Pool:
         cards: Callable[[], Sequence[Card]] | None = None,
         start_timeout_s: float = 180.0,
         measured: Callable[[Prepared, Measured], None] | None = None,
+        talks: Talks | None = None,
     ) -> None:
         """`measured` hears what workers hold once they are ready, and when `measure` is called."""
         self.counters = Counters()
+        self.talks = talks or Talks()
         self.past: deque[Ended] = deque(maxlen=_PAST)
         self._limits = limits or Limits()
         self._prepare = prepare
@@ -120,7 +124,7 @@ class Pool:
                 if running and running.engine and await running.is_well():
                     waited_s = time.monotonic() - begun
                     try:
-                        yield Lease(worker, model, running.engine, waited_s)
+                        yield Lease(worker, running.prepared, running.engine, waited_s)
                     except WorkerFailed as error:
                         running.is_doubted = True
                         raise await running.why(error) from error
@@ -140,7 +144,7 @@ class Pool:
         try:
             if not self.is_ready(model):  # something may have to be started: look first
                 self._happened(await asyncio.to_thread(self._seen))
-            terms = terms_of(prepared, self._limits, self._load_s(model))
+            terms = terms_of(prepared, self._limits, self.counters.mean_load_s(model))
             self._happened(Asked(Ticket(number, model, insists), terms))
             yield await answer
         except WorkerFailed:
@@ -161,6 +165,11 @@ class Pool:
         """The same, as its use earned it."""
         (self._earned.add if has_earned else self._earned.discard)(model)
         self._happened(Pinned(model, model in self._pinned | self._earned))
+
+    def fits(self, prepared: Prepared) -> bool:
+        """Whether it could stay loaded beside all that does, as memory was last seen."""
+        need = terms_of(prepared, self._limits).need
+        return fits_beside(self._state, prepared.manifest.id, need)
 
     @property
     def pinned(self) -> frozenset[str]:
@@ -252,6 +261,13 @@ class Pool:
                     except LumbreError as error:  # no reason to end a worker, or an answer
                         _log.warning("%s was not learned from: %s", model, error)
 
+    def resident_s(self) -> dict[tuple[str, str], float]:
+        """Seconds that workers were ready, by model and role; those that are count until now."""
+        told = replace(self.counters, resident_s=dict(self.counters.resident_s))
+        for running in self._running.values():
+            told.stayed(running.manifest, running.ready_s)
+        return told.resident_s
+
     def held_bytes(self) -> int:
         """What all workers hold of main memory that is not a mapped file."""
         return sum(r.worker.private_bytes() for r in list(self._running.values()) if r.worker)
@@ -306,7 +322,7 @@ class Pool:
                 _add(self.counters.stops, (running.model, why))
                 self.past.append(Ended(time.monotonic(), running.model, why, room_for))
                 _log.info("stop %s: %s %s", running.model, why, room_for)
-                self._aside(running.stop())
+                self._aside(running.stop(self.talks.before_stop(worker, saving_s(why))))
             case Kill(worker):
                 running = self._running[worker]
                 _add(self.counters.stalls, running.model)
@@ -352,6 +368,8 @@ class Pool:
             _add(self.counters.failures, loaded.model)
             _log.warning("%s: %s", loaded.model, running.failure or "gone")
         await running.end()
+        self.counters.stayed(running.manifest, running.ready_s)
+        self.talks.gone(number)
         self._failures[number] = running.failure or Stopping()
         seen = await asyncio.to_thread(self._seen)
         self._running.pop(number)
@@ -364,11 +382,6 @@ class Pool:
         if running := self._running.get(worker):
             running.failure = running.failed(reason)
             self._happened(Stalled(worker))
-
-    def _load_s(self, model: str) -> float | None:
-        """Seconds to load it, the mean of what was measured."""
-        loads = self.counters.loads.get(model)
-        return self.counters.load_s[model] / loads if loads else None
 
     def _seen(self) -> Saw:
         there = {n: r.worker for n, r in list(self._running.items()) if r.worker}

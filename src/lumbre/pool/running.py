@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 from lumbre import backends
 from lumbre.core.backend import Engine
 from lumbre.core.errors import LumbreError, WorkerFailed
+from lumbre.core.model import Manifest
 from lumbre.pool.lease import Prepared
 from lumbre.pool.worker import Worker, new_key
 
@@ -28,12 +30,23 @@ class Running:
     engine: Engine | None = None
     task: asyncio.Task[None] | None = None
     failure: LumbreError | None = None
+    ready: float | None = None
+    """Since when, on the monotonic clock; None: not yet."""
     is_doubted: bool = False
     """It broke off an answer, and has to show that it still gives a token."""
 
     @property
+    def manifest(self) -> Manifest:
+        return self.prepared.manifest
+
+    @property
     def model(self) -> str:
-        return self.prepared.manifest.id
+        return self.manifest.id
+
+    @property
+    def ready_s(self) -> float:
+        """For how long it has been ready."""
+        return 0.0 if self.ready is None else time.monotonic() - self.ready
 
     async def begin(self, timeout_s: float) -> float:
         """Start the process and wait for its first token: the seconds this took.
@@ -53,7 +66,8 @@ class Running:
                 await self.engine.ready()
         except TimeoutError as error:
             raise self.failed(f"no first token within {timeout_s:.0f} s") from error
-        return time.monotonic() - begun
+        self.ready = time.monotonic()
+        return self.ready - begun
 
     async def is_well(self) -> bool:
         """Whether it still answers; one that failed its last request must show it.
@@ -98,8 +112,16 @@ class Running:
         if self.worker is not None:
             await self.worker.stop()
 
-    async def stop(self) -> None:
-        """End the process; the task that watches it then sees it gone."""
+    async def stop(self, first: Awaitable[None] | None = None) -> None:
+        """End the process, after what is to be done first however that goes; the task that
+        watches it then sees it gone."""
+        try:
+            if first is not None:
+                await first
+        finally:
+            await self._stop()
+
+    async def _stop(self) -> None:
         if self.worker is not None and self.engine is not None:
             await self.worker.stop()
         elif self.task is not None:
