@@ -174,6 +174,7 @@ class Preparing:
             expert_layers_on_cpu=_first_experts(placed.wish, choice),
             engine_path=engine.path if manifest.engine in _LLAMA_CPP else "",
             batch_tokens=batch_tokens(placed.wish, choice),
+            states_folder=str(self._config.folders.states) if manifest.engine in _LLAMA_CPP else "",
         )
 
 

@@ -26,6 +26,8 @@ from lumbre.planner.records import Records
 from lumbre.planning import Planning
 from lumbre.pool.lease import Prepared, View
 from lumbre.pool.pool import Pool
+from lumbre.pool.states import States
+from lumbre.pool.talks import Talks
 from lumbre.pool.tempo import Tempo
 from lumbre.preparing import Preparing
 from lumbre.registry.folder import Registry
@@ -74,6 +76,7 @@ class Runtime:
             cards=self._preparing.cards(),
             start_timeout_s=config.settings.worker.start_timeout_s,
             measured=self._preparing.learn,
+            talks=Talks(States(config.folders.states, config.settings.pool.saved_state_bytes)),
         )
         self.guards = Guards(config.settings, self._earn)
         self._offered = -math.inf
@@ -196,7 +199,7 @@ class Runtime:
             _add(self.spent.requests, manifest.id, 1)
             _add(self._uses, manifest.id, 1)
             filled_tokens = 0
-            async with aclosing(lease.engine.chat(request)) as deltas:
+            async with aclosing(self.pool.talks.chat(lease, request)) as deltas:
                 async for delta in deltas:
                     if usage := delta.usage:
                         _add(self.spent.prompt_tokens, manifest.id, usage.prompt_tokens)
@@ -230,6 +233,10 @@ class Runtime:
         _add(self.spent.embedded_texts, manifest.id, len(texts))
         _add(self._uses, manifest.id, 1)
         return np.stack(rows) if rows else np.zeros((0, 0), dtype=np.float32)
+
+    async def forget(self, conversation: int) -> None:
+        """Delete what engines had read of a conversation."""
+        await self.pool.talks.forget(conversation)
 
     async def views(self) -> list[View]:
         """Every worker and its measured memory."""
