@@ -40,6 +40,19 @@ def end(state: State) -> tuple[State, tuple[Stop, ...]]:
     return state, tuple(effects)
 
 
+def due(state: State, now: float) -> float | None:
+    """When the time of the next idle worker is up. One past its time already is kept until
+    something happens."""
+    if state.closing:
+        return None
+    ends = (
+        worker.idle_since + worker.terms.idle_s
+        for worker in state.workers.values()
+        if worker.is_idle and worker.terms.idle_s is not None
+    )
+    return min((at for at in ends if at > now), default=None)
+
+
 def give_back(state: State, worth: Worth) -> State:
     """Mark who yields to another program that took memory.
 

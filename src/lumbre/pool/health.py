@@ -14,6 +14,8 @@ a household that was itself stopped, has seen nothing of the time between.
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from lumbre.words import Sentence
+
 LOOK_S = 1.0
 """Between two looks."""
 STILL_S = 7.5
@@ -34,6 +36,7 @@ SPIN_S = 180.0
 may be busy with one batch. As long as a stream may be silent (`lumbre.backends.wire`)."""
 
 Outcome = Literal["proved", "refused", "silent"]
+How = Literal["stopped", "busy", "idle", "spins", "refuses"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +113,14 @@ class StandsStill:
     """It will not do anything any more."""
 
     for_s: float
-    reason: str
-    """Technical words that go behind "it stood still for 8 s: "."""
+    how: How
+    error: str = ""
+    """What it gives instead of a token."""
+
+    @property
+    def reason(self) -> Sentence:
+        """For whoever waited for it."""
+        return Sentence(f"pool.still.{self.how}", for_s=self.for_s, error=self.error)
 
 
 Verdict = Alive | Ask | StandsStill
@@ -170,11 +179,11 @@ def _verdict(track: Track, look: Look) -> Verdict:
         return Alive()
     unproven_s = track.clock_s - track.proven_s
     if unproven_s >= SPIN_S:
-        return StandsStill(unproven_s, "it computes and answers nothing")
+        return StandsStill(unproven_s, "spins")
     if track.doubted_s is not None and track.refusal:
         doubted_s = track.clock_s - track.doubted_s
         if doubted_s >= STILL_S:
-            return StandsStill(doubted_s, f"instead of a token it gives an error: {track.refusal}")
+            return StandsStill(doubted_s, "refuses", track.refusal)
     if look.is_asked:
         return Alive()
     if track.doubted_s is not None:
@@ -182,9 +191,7 @@ def _verdict(track: Track, look: Look) -> Verdict:
     return Ask(by_token=track.silent) if unproven_s >= ASK_S else Alive()
 
 
-def _how(look: Look) -> str:
+def _how(look: Look) -> How:
     if look.state == "T":
-        return "its process is stopped"
-    if look.is_busy and not look.is_asked:
-        return "a request waits, and neither tokens nor processor time advance"
-    return "it gives no sign when asked"
+        return "stopped"
+    return "busy" if look.is_busy and not look.is_asked else "idle"

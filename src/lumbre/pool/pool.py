@@ -22,6 +22,7 @@ from lumbre.hardware.nvidia import Card
 from lumbre.hardware.usage import family
 from lumbre.pool.beside import fits_beside
 from lumbre.pool.budget import committed, free, short
+from lumbre.pool.end import due
 from lumbre.pool.events import (
     Asked,
     Cancelled,
@@ -61,6 +62,7 @@ from lumbre.pool.sight import Sight
 from lumbre.pool.state import Ticket
 from lumbre.pool.talks import Talks, saving_s
 from lumbre.pool.terms import beginning, terms_of
+from lumbre.pool.watch import Watch
 
 _log = logging.getLogger(__name__)
 
@@ -101,6 +103,7 @@ class Pool:
         self._running: dict[int, Running] = {}
         self._failures: dict[int, LumbreError] = {}
         self._pinned, self._earned = set(self._limits.pinned), set[str]()
+        self._watch = Watch(self._running, self.stalled, self._glance)
         self._others: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._news = asyncio.Event()
@@ -248,6 +251,12 @@ class Pool:
         if short(self._state):
             self._happened(Pressed())
 
+    async def _glance(self) -> None:
+        """Look at memory cheaply; closely where it seems short, or somebody waits for it."""
+        available = await asyncio.to_thread(self._sight.available)
+        if self._state.queue or short(replace(self._state, available=available)):
+            await self.look()
+
     async def measure(self, model: str, *, is_full: bool) -> None:
         """Tell who listens what the workers of a model hold now, `is_full` with a full context."""
         for running in list(self._running.values()):
@@ -302,6 +311,7 @@ class Pool:
             if not done:
                 for task in going:
                     task.cancel()
+        await self._watch.end()
 
     def _happened(self, event: Event) -> None:
         """Take one event, do what is decided. Never waits."""
@@ -317,6 +327,7 @@ class Pool:
                 running = Running(self._prepared[model], self._logs / f"{model}.log")
                 self._running[worker] = running
                 running.task = asyncio.create_task(self._live(worker, running))
+                self._watch.begin()
             case Stop(worker, why, room_for):
                 running = self._running[worker]
                 _add(self.counters.stops, (running.model, why))
@@ -327,7 +338,7 @@ class Pool:
                 running = self._running[worker]
                 _add(self.counters.stalls, running.model)
                 _log.warning("kill %s: %s", running.model, running.failure)
-                self._aside(running.stop())
+                self._aside(running.kill())
             case Grant(ticket, worker):
                 answer = self._waiting.pop(ticket)
                 if not answer.done():  # else cancelled this very moment: its lease comes back
@@ -393,16 +404,9 @@ class Pool:
         if self._alarm:
             self._alarm.cancel()
         now = time.monotonic()
-        due = [
-            at
-            for worker in self._state.workers.values()
-            if worker.is_idle and worker.terms.idle_s is not None
-            # one past its time is kept until something happens
-            if (at := worker.idle_since + worker.terms.idle_s) > now
-        ]
-        if due and not self._state.closing:
+        if (at := due(self._state, now)) is not None:
             loop = asyncio.get_running_loop()
-            self._alarm = loop.call_later(min(due) - now, lambda: self._aside(self.look()))
+            self._alarm = loop.call_later(at - now, lambda: self._aside(self.look()))
 
     def _aside(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

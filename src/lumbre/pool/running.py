@@ -81,7 +81,7 @@ class Running:
                 async with asyncio.timeout(_PROOF_S):
                     await self.engine.ready()
             except (LumbreError, TimeoutError):
-                await self.worker.stop()
+                await self.worker.kill()
                 return False
             self.is_doubted = False
         return True
@@ -103,6 +103,11 @@ class Running:
     def failed(self, reason: str) -> WorkerFailed:
         """With the place of its log."""
         return WorkerFailed(model=self.model, reason=reason, log=str(self.log_path))
+
+    async def kill(self) -> None:
+        """End the process by force, for it would not hear of anything gentler."""
+        if self.worker is not None:
+            await self.worker.kill()
 
     async def end(self) -> None:
         """Give the connection back and see the process gone."""

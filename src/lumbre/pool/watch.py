@@ -23,19 +23,12 @@ from lumbre.pool.health import (
     Track,
     judge,
 )
+from lumbre.pool.running import Running
 
 _log = logging.getLogger(__name__)
 
 MEMORY_S = 0.5
 """Between two looks at memory: what another program takes is given back within 2 s."""
-
-
-@dataclass(frozen=True, slots=True)
-class Watched:
-    """A worker that has given its first token."""
-
-    pid: int
-    engine: Engine
 
 
 @dataclass(slots=True)
@@ -55,16 +48,16 @@ class Watch:
 
     def __init__(
         self,
-        workers: Callable[[], Mapping[int, Watched]],
-        stalled: Callable[[int, StandsStill], None],
+        workers: Mapping[int, Running],
+        stalled: Callable[[int, str], None],
         memory: Callable[[], Awaitable[None]],
         *,
         now: Callable[[], float] = time.monotonic,
         look_s: float = LOOK_S,
         memory_s: float = MEMORY_S,
     ) -> None:
-        """`workers` are those to look after, by number; `stalled` hears once of each that
-        stands still; `memory` looks at memory itself and tells whom it likes."""
+        """`workers` are those to look after, by number, once they are ready; `stalled` hears
+        once of each that stands still, and why; `memory` looks at memory itself."""
         self._workers = workers
         self._stalled = stalled
         self._memory = memory
@@ -93,22 +86,26 @@ class Watch:
 
     async def look(self) -> None:
         """Look at each worker once, ask those that are due, and tell of those that stand still."""
-        workers = dict(self._workers())
-        pulses = await asyncio.to_thread(_pulses, {n: w.pid for n, w in workers.items()})
-        for number in self._cases.keys() - workers.keys():
+        ready = {
+            number: (running.worker.pid, running.engine)
+            for number, running in self._workers.items()
+            if running.ready is not None and running.worker and running.engine
+        }
+        pulses = await asyncio.to_thread(_pulses, {n: pid for n, (pid, _) in ready.items()})
+        for number in self._cases.keys() - ready.keys():
             if asking := self._cases.pop(number).asking:
                 asking.cancel()
         now_s = self._now()
-        for number, worker in workers.items():
-            self._judge(number, worker, pulses[number], now_s)
+        for number, (_, engine) in ready.items():
+            self._judge(number, engine, pulses[number], now_s)
 
-    def _judge(self, number: int, worker: Watched, beat: Pulse, now_s: float) -> None:
-        case = self._cases.setdefault(number, _Case(worker.engine))
+    def _judge(self, number: int, engine: Engine, beat: Pulse, now_s: float) -> None:
+        case = self._cases.setdefault(number, _Case(engine))
         seen = Look(
             now_s=now_s,
-            is_busy=worker.engine.is_busy,
-            progress=worker.engine.progress,
-            broken=worker.engine.broken,
+            is_busy=engine.is_busy,
+            progress=engine.progress,
+            broken=engine.broken,
             cpu_s=beat.cpu_s,
             state=beat.state,
             answer=case.answer,
@@ -123,7 +120,7 @@ class Watch:
                 case.asking.add_done_callback(_note)
             case StandsStill() if not case.is_told:
                 case.is_told = True
-                self._stalled(number, verdict)
+                self._stalled(number, verdict.reason)
             case _:
                 pass
 
