@@ -4,9 +4,10 @@ The one object above the pool: it turns a request into a lease and its stream.
 """
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,14 +17,16 @@ from numpy.typing import NDArray
 from lumbre.config import Config
 from lumbre.config.settings import ChatModel
 from lumbre.core.backend import Chats, Embeds
-from lumbre.core.errors import CannotDo, UnknownModel
+from lumbre.core.errors import CannotDo, LumbreError, UnknownModel
 from lumbre.core.generation import ChatRequest, Delta
 from lumbre.core.machine import Host
 from lumbre.core.messages import Message
-from lumbre.core.model import Manifest, Sampling
+from lumbre.core.model import CHAT_ROLES, Manifest, Sampling
+from lumbre.core.signals import Signal, SpeechBegan
 from lumbre.hardware.memory import read_memory
 from lumbre.planner.records import Records
 from lumbre.planning import Planning
+from lumbre.pool.guards import Guards, Notice
 from lumbre.pool.lease import Prepared, View
 from lumbre.pool.pool import Pool
 from lumbre.pool.states import States
@@ -36,6 +39,9 @@ from lumbre.store import Store
 
 _EMBED_BATCH = 256
 """Texts in one request to an encoder: bounds the size of a request, not the work."""
+
+_OFFER_S = 60.0
+"""Between two looks at who could have a resident place, while nobody signals anything."""
 
 _FULL_SHARE = 0.9
 """Of a context, from which on what a worker holds is taken for what it holds at most."""
@@ -165,6 +171,8 @@ class Runtime:
     async def signal(self, signal: Signal) -> list[Notice]:
         """Hear what some part has to tell; what followed from it at once. Triggers do no work."""
         heard = self.guards.tell(signal)
+        if isinstance(signal, SpeechBegan):
+            await self._know_lighter()
         if self.guards.wants_candidates:
             heard += self.guards.offer(await self._candidates())
         return heard
@@ -185,32 +193,41 @@ class Runtime:
             return time.monotonic() - begun
 
     async def chat(
-        self, request: ChatRequest, model: str | None = None
+        self, request: ChatRequest, model: str | None = None, *, is_task: bool = True
     ) -> AsyncGenerator[Delta, None]:
         """The answer in deltas; the last has a `finish`. Closing the iterator stops the engine.
 
+        `is_task`: it counts where the share of long contexts is told.
+
         Raises:
             LumbreError: no room, no weights, a prompt too long, or an engine that broke.
+            ModelDisabled: the model is left out for now.
         """
         manifest = self.chat_model(model)
-        async with self.pool.lease(manifest.id) as lease:
-            if not isinstance(lease.engine, Chats):
-                raise CannotDo(model=manifest.id, what="chat")
-            _add(self.spent.requests, manifest.id, 1)
-            _add(self._uses, manifest.id, 1)
-            filled_tokens = 0
-            async with aclosing(self.pool.talks.chat(lease, request)) as deltas:
-                async for delta in deltas:
-                    if usage := delta.usage:
-                        _add(self.spent.prompt_tokens, manifest.id, usage.prompt_tokens)
-                        _add(self.spent.cached_tokens, manifest.id, usage.cached_tokens)
-                        _add(self.spent.output_tokens, manifest.id, usage.output_tokens)
-                        filled_tokens = usage.prompt_tokens + usage.output_tokens
-                    if delta.text:
-                        self.tempo.count(manifest.id, time.monotonic())
-                    yield delta
-            if filled_tokens >= _FULL_SHARE * self.planning.context_tokens(manifest):
-                await self.pool.measure(manifest.id, is_full=True)
+        with self.guards.following(
+            manifest, is_optional=self._is_optional(manifest), is_task=is_task
+        ) as course:
+            async with self.pool.lease(manifest.id) as lease:
+                if not isinstance(lease.engine, Chats):
+                    raise CannotDo(model=manifest.id, what="chat")
+                course.grant()
+                _add(self.spent.requests, manifest.id, 1)
+                _add(self._uses, manifest.id, 1)
+                filled_tokens = 0
+                async with aclosing(self.pool.talks.chat(lease, request)) as deltas:
+                    async for delta in deltas:
+                        course.saw(delta)
+                        if usage := delta.usage:
+                            _add(self.spent.prompt_tokens, manifest.id, usage.prompt_tokens)
+                            _add(self.spent.cached_tokens, manifest.id, usage.cached_tokens)
+                            _add(self.spent.output_tokens, manifest.id, usage.output_tokens)
+                            filled_tokens = usage.prompt_tokens + usage.output_tokens
+                        if delta.text:
+                            self.tempo.count(manifest.id, time.monotonic())
+                        yield delta
+                if filled_tokens >= _FULL_SHARE * self.planning.context_tokens(manifest):
+                    await self.pool.measure(manifest.id, is_full=True)
+        await self._offer_places()
 
     async def count(self, messages: Sequence[Message], model: str | None = None) -> int:
         """Tokens of the prompt these messages become, by the model's own tokenizer."""
@@ -260,6 +277,65 @@ class Runtime:
 
     def _prepare_now(self, manifest: Manifest) -> Prepared:
         return self._preparing.prepare(manifest, self.pool.held_bytes(), self.pool.pids())
+
+    def _is_optional(self, manifest: Manifest) -> bool:
+        """Whether the household answers without it."""
+        is_extra = manifest.role == "optional_moe" or manifest.loads == "on_demand"
+        return is_extra and manifest.id != self.primary().id
+
+    def _lightweights(self) -> list[Manifest]:
+        """Those that could answer for the primary: the settings' choice, else by role."""
+        chosen = self.config.settings.llm.lightweight.id
+        return [
+            manifest
+            for manifest in self.registry.usable()
+            if (manifest.id == chosen if chosen else manifest.role == "lightweight")
+            and "chat" in manifest.capabilities
+        ]
+
+    def _lighter(self) -> Manifest | None:
+        """One of them that can answer now: loaded or with room, and not left out."""
+        return next(filter(self._may_run, self._lightweights()), None)
+
+    async def _know_lighter(self) -> None:
+        """Find out what a lightweight model needs, before somebody wants it in its place."""
+        if self.config.settings.strain.answer != "lightweight":
+            return
+        await self.pool.look()
+        for manifest in self._lightweights():
+            if manifest.id not in self._prepared:
+                with suppress(LumbreError):  # whoever asks for it is told why
+                    await self._prepare(manifest.id)
+
+    def _may_run(self, manifest: Manifest) -> bool:
+        if self.guards.off(manifest.id) or self.pool.is_loaded(manifest.id):
+            return self.guards.off(manifest.id) is None
+        prepared = self._prepared.get(manifest.id)
+        return prepared is not None and self.pool.fits(prepared)
+
+    async def _offer_places(self) -> None:
+        """Tell the guards who could have a resident place, if that may matter; not too often."""
+        now = time.monotonic()
+        if self.guards.wants_candidates and now >= self._offered + _OFFER_S:
+            self._offered = now
+            self.guards.offer(await self._candidates())
+
+    async def _candidates(self) -> list[tuple[Manifest, bool]]:
+        """The on_demand chat models, optional_moe first, and whether each fits to stay."""
+        found = [m for m in self.registry.usable() if m.role in CHAT_ROLES and self._is_optional(m)]
+        found.sort(key=lambda manifest: manifest.role != "optional_moe")
+        offered = []
+        await self.pool.look()
+        for manifest in found:
+            try:
+                prepared = await self._prepare(manifest.id)
+            except LumbreError:  # whoever asks for it is told why
+                continue
+            offered.append((manifest, self.pool.fits(prepared)))
+        return offered
+
+    def _earn(self, model: str, why: str | None) -> None:
+        self.pool.earn(model, has_earned=why is not None)
 
     def _wish(self, manifest: Manifest) -> tuple[str, ChatModel]:
         """Which section of the settings speaks of a model, and what it says."""

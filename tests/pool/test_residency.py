@@ -245,7 +245,7 @@ class Needing(RuleBasedStateMachine):
         state = self.world.state
         if "long_context" in state.needed:
             assert state.share > LIMITS.long_share - LIMITS.margin_share
-        elif state.tasks >= LIMITS.least_tasks:
+        elif round(state.tasks) >= LIMITS.least_tasks:
             assert state.share <= LIMITS.long_share
 
 

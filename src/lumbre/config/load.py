@@ -191,11 +191,11 @@ def _value(key: str, raw: object, kind: Any, origin: Origin) -> object:
     def refuse(reason: str) -> BadConfig:
         return BadConfig(key=key, value=raw, reason=reason, where=origin.where)
 
-    if kind == tuple[str, ...]:
-        listed = raw.split(",") if isinstance(raw, str) else raw
-        if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
-            raise refuse(Sentence("config.names"))
-        return tuple(dict.fromkeys(name.strip() for name in listed if name.strip()))
+    if typing.get_origin(kind) is tuple:
+        names = _names(raw, typing.get_args(typing.get_args(kind)[0]))
+        if isinstance(names, Sentence):
+            raise refuse(names)
+        return names
     options = typing.get_args(kind) if not isinstance(kind, type | types.UnionType) else ()
     if options:
         if raw not in options:
@@ -224,6 +224,17 @@ def _value(key: str, raw: object, kind: Any, origin: Origin) -> object:
     if number < least or (most is not None and number > most):
         raise refuse(_bounds(key, least, most))
     return number
+
+
+def _names(raw: object, choices: Sequence[str]) -> tuple[str, ...] | Sentence:
+    """Each name once, or what is wrong with them; without choices any name will do."""
+    listed = raw.split(",") if isinstance(raw, str) else raw
+    if not isinstance(listed, list) or not all(isinstance(name, str) for name in listed):
+        return Sentence("config.names")
+    names = tuple(dict.fromkeys(name.strip() for name in listed if name.strip()))
+    if choices and not set(names) <= set(choices):
+        return Sentence("config.of", choices=", ".join(choices))
+    return names
 
 
 def _bounds(key: str, least: float, most: float | None) -> Sentence:

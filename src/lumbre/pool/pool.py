@@ -21,7 +21,7 @@ from lumbre.core.machine import Memory
 from lumbre.hardware.nvidia import Card
 from lumbre.hardware.usage import family
 from lumbre.pool.beside import fits_beside
-from lumbre.pool.budget import committed, free, short
+from lumbre.pool.budget import short
 from lumbre.pool.end import due
 from lumbre.pool.events import (
     Asked,
@@ -62,6 +62,7 @@ from lumbre.pool.sight import Sight
 from lumbre.pool.state import Ticket
 from lumbre.pool.talks import Talks, saving_s
 from lumbre.pool.terms import beginning, terms_of
+from lumbre.pool.views import device_views, worker_views
 from lumbre.pool.watch import Watch
 
 _log = logging.getLogger(__name__)
@@ -197,39 +198,18 @@ class Pool:
     async def views(self) -> list[View]:
         """Every worker, with its memory as measured now."""
         there = {n: r.worker for n, r in self._running.items() if r.worker}
-        held = await asyncio.to_thread(self._sight.whole, there)
-        now = time.monotonic()
-        return [
-            View(
-                worker=number,
-                model=loaded.model,
-                role=self._prepared[loaded.model].manifest.role,
-                state=loaded.phase,
-                standing=loaded.terms.standing,
-                is_pinned=loaded.model in self._pinned,
-                pid=there[number].pid if number in there else None,
-                planned={d: loaded.terms.need[d] for d in self._prepared[loaded.model].need},
-                measured=held.get(number, {}),
-                leases=len(loaded.leases),
-                slots=loaded.terms.slots,
-                idle_s=now - loaded.idle_since if loaded.is_idle else 0.0,
-            )
-            for number, loaded in self._state.workers.items()
-        ]
+        return worker_views(
+            self._state,
+            time.monotonic(),
+            prepared=self._prepared,
+            pids={number: worker.pid for number, worker in there.items()},
+            measured=await asyncio.to_thread(self._sight.whole, there),
+            pinned=self._pinned,
+        )
 
     def devices(self) -> list[DeviceView]:
         """Each device's memory as it is kept."""
-        return [
-            DeviceView(
-                id=device,
-                available_bytes=available,
-                reserve_bytes=self._limits.reserve.get(device, 0),
-                committed_bytes=committed(self._state, device),
-                free_bytes=free(self._state, device),
-                cap_bytes=self._limits.caps.get(device),
-            )
-            for device, available in self._state.available.items()
-        ]
+        return device_views(self._state, self._limits)
 
     def queue(self) -> list[Waiting]:
         """Who waits, oldest first."""

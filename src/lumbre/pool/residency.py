@@ -179,7 +179,8 @@ def _is_needed(state: State, need: Need) -> bool:
     limits, was = state.limits, need in state.needed
     margin = limits.margin_share if was else 0.0
     if need == "long_context":
-        if state.tasks < (limits.least_tasks / 2 if was else limits.least_tasks):
+        # rounded: as many as are wanted are enough, be they a minute old
+        if round(state.tasks) < (limits.least_tasks / 2 if was else limits.least_tasks):
             return False
         return state.share > limits.long_share - margin
     if state.adherence is None:

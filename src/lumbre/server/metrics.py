@@ -1,13 +1,22 @@
 """The household in numbers, in Prometheus form. Nothing below knows that it is counted."""
 
 from collections.abc import Iterator, Mapping
+from math import isinf
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
 from prometheus_client.registry import Collector
 
+from lumbre.core.histogram import Histogram
 from lumbre.pool.lease import View
 from lumbre.runtime import Runtime
+from lumbre.triggers.tally import Tally
 
 NAMES = (
     "lumbre_uptime_seconds",
@@ -18,64 +27,56 @@ NAMES = (
     "lumbre_model_loads_total",
     "lumbre_model_load_seconds_total",
     "lumbre_model_failures_total",
+    "lumbre_model_stalls_total",
     "lumbre_model_stops_total",
+    "lumbre_evictions_total",
+    "lumbre_resident_seconds_total",
     "lumbre_refusals_total",
     "lumbre_waiting",
+    "lumbre_queue_seconds",
+    "lumbre_first_token_seconds",
+    "lumbre_answer_seconds",
+    "lumbre_errors_total",
+    "lumbre_tokens_total",
     "lumbre_requests_total",
     "lumbre_prompt_tokens_total",
     "lumbre_cached_tokens_total",
     "lumbre_output_tokens_total",
     "lumbre_embedded_texts_total",
+    "lumbre_triggers_total",
+    "moe_judge_latency_ms",
+    "moe_planner_latency_ms",
+    "moe_judge_agreement_rate",
+    "moe_memory_resident_sec",
 )
 """Every metric there is; docs/metrics.md is generated from what `describe` says of them."""
+
+_EVICTIONS = ("room", "pressure")
+"""Reasons of stops that are somebody else's need."""
 
 
 class _Reading(Collector):
     """One look at the runtime."""
 
-    def __init__(self, runtime: Runtime, views: list[View], uptime_s: float) -> None:
+    def __init__(
+        self, runtime: Runtime, views: list[View], uptime_s: float, triggers: Tally
+    ) -> None:
         self._runtime = runtime
         self._views = views
         self._uptime_s = uptime_s
+        self._triggers = triggers
 
     def collect(self) -> Iterator[Metric]:
-        pool, spent = self._runtime.pool, self._runtime.spent
         yield GaugeMetricFamily(
             "lumbre_uptime_seconds", "Seconds since the household opened", self._uptime_s
         )
-        yield from self._by_worker()
-        error = GaugeMetricFamily(
-            "lumbre_estimate_error_bytes",
-            "Planned less measured memory of a model, when last measured",
-            labels=("model",),
-        )
-        for model, error_bytes in self._runtime.planning.records.errors().items():
-            error.add_metric((model,), error_bytes)
-        yield error
-        yield GaugeMetricFamily("lumbre_waiting", "Requests without a lease yet", pool.waiting)
-        yield _counter("lumbre_model_loads", "Workers that became ready", pool.counters.loads)
-        yield _counter("lumbre_model_load_seconds", "Seconds spent loading", pool.counters.load_s)
-        yield _counter(
-            "lumbre_model_failures", "Workers that failed or died", pool.counters.failures
-        )
-        stops = CounterMetricFamily(
-            "lumbre_model_stops", "Workers stopped, by reason", labels=("model", "why")
-        )
-        for (model, why), count in pool.counters.stops.items():
-            stops.add_metric((model, why), count)
-        yield stops
-        yield _counter(
-            "lumbre_refusals", "Requests refused, by reason", pool.counters.refusals, "why"
-        )
-        yield _counter("lumbre_requests", "Chat requests", spent.requests)
-        yield _counter("lumbre_prompt_tokens", "Prompt tokens", spent.prompt_tokens)
-        yield _counter(
-            "lumbre_cached_tokens", "Prompt tokens an engine had kept", spent.cached_tokens
-        )
-        yield _counter("lumbre_output_tokens", "Tokens written", spent.output_tokens)
-        yield _counter("lumbre_embedded_texts", "Texts turned into vectors", spent.embedded_texts)
+        yield from self._workers()
+        yield from self._pool()
+        yield from self._answers()
+        yield from self._spent()
+        yield from self._of_triggers()
 
-    def _by_worker(self) -> Iterator[Metric]:
+    def _workers(self) -> Iterator[Metric]:
         for name, text, field in (
             ("planned_bytes", "Memory promised to a worker", "need_bytes"),
             ("measured_bytes", "Memory a worker holds (PSS)", "held_bytes"),
@@ -86,18 +87,139 @@ class _Reading(Collector):
                 family.add_metric((view.model, view.role), getattr(view, field))
             yield family
 
+    def _pool(self) -> Iterator[Metric]:
+        pool = self._runtime.pool
+        counters, evictions = pool.counters, dict.fromkeys(_EVICTIONS, 0)
+        for (_, why), count in counters.stops.items():
+            if why in evictions:
+                evictions[why] += count
+        yield _gauge(
+            "lumbre_estimate_error_bytes",
+            "Planned less measured memory of a model, when last measured",
+            self._runtime.planning.records.errors(),
+        )
+        yield GaugeMetricFamily("lumbre_waiting", "Requests without a lease yet", pool.waiting)
+        yield _counter("lumbre_model_loads", "Workers that became ready", counters.loads)
+        yield _counter("lumbre_model_load_seconds", "Seconds spent loading", counters.load_s)
+        yield _counter("lumbre_model_failures", "Workers that failed or died", counters.failures)
+        yield _counter(
+            "lumbre_model_stalls", "Workers ended because they stood still", counters.stalls
+        )
+        yield _counter(
+            "lumbre_model_stops", "Workers stopped, by reason", counters.stops, "model", "why"
+        )
+        yield _counter(
+            "lumbre_evictions", "Workers stopped for the need of others", evictions, "why"
+        )
+        yield _counter(
+            "lumbre_resident_seconds", "Seconds that workers were loaded",
+            pool.resident_s(), "model", "role",
+        )  # fmt: skip
+        yield _counter("lumbre_refusals", "Requests refused, by reason", counters.refusals, "why")
 
-def exposition(runtime: Runtime, views: list[View], uptime_s: float) -> bytes:
+    def _answers(self) -> Iterator[Metric]:
+        tally = self._runtime.guards.tally
+        yield _histogram(
+            "lumbre_queue_seconds",
+            "From a chat request until a worker took it, loading included",
+            tally.queue_s,
+        )
+        yield _histogram(
+            "lumbre_first_token_seconds", "From then to the first text", tally.first_token_s
+        )
+        yield _histogram(
+            "lumbre_answer_seconds", "From then to the end of whole answers", tally.answer_s
+        )
+        yield _counter(
+            "lumbre_errors", "Chat requests that ended with an error, by its code",
+            tally.errors, "role", "code",
+        )  # fmt: skip
+        yield _counter(
+            "lumbre_tokens",
+            "Tokens by role: read (prompt), of these kept from before (cached), written (output)",
+            tally.tokens, "role", "kind",
+        )  # fmt: skip
+
+    def _spent(self) -> Iterator[Metric]:
+        spent = self._runtime.spent
+        yield _counter("lumbre_requests", "Chat requests", spent.requests)
+        yield _counter("lumbre_prompt_tokens", "Prompt tokens", spent.prompt_tokens)
+        yield _counter(
+            "lumbre_cached_tokens", "Prompt tokens an engine had kept", spent.cached_tokens
+        )
+        yield _counter("lumbre_output_tokens", "Tokens written", spent.output_tokens)
+        yield _counter("lumbre_embedded_texts", "Texts turned into vectors", spent.embedded_texts)
+
+    def _of_triggers(self) -> Iterator[Metric]:
+        told = self._triggers
+        yield _counter(
+            "lumbre_triggers", "Triggers answered, by what became of them",
+            told.outcomes, "trigger", "outcome",
+        )  # fmt: skip
+        yield _histogram_of(
+            "moe_judge_latency_ms",
+            "Milliseconds from Eval.NeedJudge to a whole Judge.Result",
+            told.judge_ms,
+        )
+        yield _histogram_of(
+            "moe_planner_latency_ms",
+            "Milliseconds from Plan.Generate to a whole Plan.Result",
+            told.planner_ms,
+        )
+        agreement = GaugeMetricFamily(
+            "moe_judge_agreement_rate",
+            "Share of Judge.Agreed in which judge and primary agreed; nothing before the first",
+        )
+        if told.agreement is not None:
+            agreement.add_metric((), told.agreement)
+        yield agreement
+        yield _gauge(
+            "moe_memory_resident_sec",
+            "Seconds that models of the role optional_moe were loaded",
+            {
+                model: seconds
+                for (model, role), seconds in self._runtime.pool.resident_s().items()
+                if role == "optional_moe"
+            },
+        )
+
+
+def exposition(
+    runtime: Runtime, views: list[View], uptime_s: float, triggers: Tally | None = None
+) -> bytes:
     """The text a Prometheus server reads."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(_Reading(runtime, views, uptime_s))
+    registry.register(_Reading(runtime, views, uptime_s, triggers or Tally()))
     return generate_latest(registry)
 
 
-def _counter(
-    name: str, text: str, values: Mapping[str, float], label: str = "model"
-) -> CounterMetricFamily:
-    family = CounterMetricFamily(name, text, labels=(label,))
-    for key, value in values.items():
-        family.add_metric((key,), value)
+def _gauge(name: str, text: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=("model",))
+    for model, value in values.items():
+        family.add_metric((model,), value)
     return family
+
+
+def _counter(
+    name: str, text: str, values: Mapping[Any, float], *labels: str
+) -> CounterMetricFamily:
+    """By one label (`model`, if none is named) a key each, by several a tuple of them."""
+    family = CounterMetricFamily(name, text, labels=labels or ("model",))
+    for key, value in values.items():
+        family.add_metric(key if isinstance(key, tuple) else (key,), value)
+    return family
+
+
+def _histogram(name: str, text: str, values: Mapping[str, Histogram]) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, text, labels=("role",))
+    for role, histogram in values.items():
+        family.add_metric((role,), _buckets(histogram), histogram.total)
+    return family
+
+
+def _histogram_of(name: str, text: str, histogram: Histogram) -> HistogramMetricFamily:
+    return HistogramMetricFamily(name, text, _buckets(histogram), histogram.total)
+
+
+def _buckets(histogram: Histogram) -> list[tuple[str, float]]:
+    return [("+Inf" if isinf(bound) else str(bound), n) for bound, n in histogram.up_to()]

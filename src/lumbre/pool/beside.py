@@ -1,0 +1,28 @@
+"""Whether a model could be loaded with all that stays loaded beside it. Pure."""
+
+from lumbre.pool.budget import free, returned
+from lumbre.pool.state import Resources, State, Terms
+
+
+def fits_beside(state: State, model: str, need: Resources) -> bool:
+    """Memory as last seen; what is on_demand and not pinned makes room, whatever it does now.
+
+    Models that stay and are not loaded yet keep their place.
+    """
+    workers = state.workers.values()
+    going = [w for w in workers if w.model == model or not _stays(state, w.model, w.terms)]
+    there = {worker.model for worker in workers} | {model}
+    coming = [
+        terms
+        for name, terms in state.terms.items()
+        if name not in there and _stays(state, name, terms)
+    ]
+    return all(
+        amount + sum(terms.need.get(what, 0) for terms in coming)
+        <= free(state, what) + returned(going, what)
+        for what, amount in need.items()
+    )
+
+
+def _stays(state: State, model: str, terms: Terms) -> bool:
+    return terms.standing != "on_demand" or model in state.pinned
