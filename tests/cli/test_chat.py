@@ -1,15 +1,7 @@
 """A talk goes on until a farewell, survives ctrl-C and failures, and can be taken up again."""
 
-import codecs
 import os
-import pty
-import select
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,12 +11,8 @@ from lumbre.cli.verbs.chat import FAREWELLS
 from lumbre.core.errors import UnknownConversation
 from lumbre.core.messages import Message
 from lumbre.store import Store
-from tests.conftest import Run, environment_of
-
-TINY = {
-    "LUMBRE_LLM__PRIMARY__ID": "smollm2-135m-instruct-q4_1",
-    "LUMBRE_ANSWERS__MAX_OUTPUT_TOKENS": "12",
-}
+from tests.cli.terminal import TINY, terminal
+from tests.conftest import Run
 
 
 @pytest.fixture
@@ -32,67 +20,6 @@ def boat(tmp_path: Path) -> Path:
     path = tmp_path / "boat.txt"
     path.write_text("The boat is called Golondrina. It was painted green in 2019.\n")
     return path
-
-
-class Terminal:
-    """A person at a terminal, typing to a program."""
-
-    def __init__(self, home: Path, *words: str, **environment: str) -> None:
-        ours, theirs = pty.openpty()
-        self._ours = ours
-        self.seen = ""
-        self._read = 0
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "lumbre", *words],
-            stdin=theirs,
-            stdout=theirs,
-            stderr=theirs,
-            start_new_session=True,
-            env=environment_of(home, TERM="xterm", **(TINY | environment)),
-        )
-        os.close(theirs)
-
-    def type(self, text: str) -> None:
-        os.write(self._ours, text.encode())
-
-    def wait_for(self, text: str, limit_s: float = 20) -> None:
-        """Read on until the text was shown, after what was waited for before."""
-        until = time.monotonic() + limit_s
-        while (at := self.seen.find(text, self._read)) < 0:
-            ready, _, _ = select.select([self._ours], [], [], max(0, until - time.monotonic()))
-            assert ready, f"{text!r} never came: {self.seen!r}"
-            try:
-                self.seen += self._decoder.decode(os.read(self._ours, 65536))
-            except OSError as gone:  # how Linux tells that the other side has closed
-                raise AssertionError(f"{text!r} never came: {self.seen!r}") from gone
-        self._read = at + len(text)
-
-    def interrupt_until(self, text: str) -> None:
-        """Press ctrl-C until it shows: one that meets readline between two reads goes unheard."""
-        for _ in range(20):
-            os.kill(self.process.pid, signal.SIGINT)
-            try:
-                self.wait_for(text, limit_s=1)
-            except AssertionError:
-                continue
-            return
-        raise AssertionError(f"{text!r} never came: {self.seen!r}")
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.kill()
-        self.process.wait()
-        os.close(self._ours)
-
-
-@contextmanager
-def terminal(home: Path, *words: str, **environment: str) -> Iterator[Terminal]:
-    opened = Terminal(home, *words, **environment)
-    try:
-        yield opened
-    finally:
-        opened.close()
 
 
 @pytest.mark.parametrize("farewell", [*FAREWELLS, "SALIR", ""])
@@ -120,10 +47,29 @@ def test_what_was_said_is_kept_and_can_be_continued(
     assert said == ["What is the boat called?", "And the colour?", "Thanks."]
 
 
+def test_a_conversation_can_be_forgotten_by_the_number_it_was_told_with(
+    lumbre: Run, home: Path, smollm2: Path
+) -> None:
+    talked = lumbre("chat", text="My name is Quetzalina.\n", LANG="es_ES.UTF-8", **TINY)
+    assert "`lumbre chat --forget 1` borra esta conversación." in talked.stderr
+    lumbre("stop")
+    states = home / "states"
+    assert {path.name.split("-")[0] for path in states.iterdir()} == {"1"}
+    done = lumbre("chat", "--forget", "1")
+    assert (done.returncode, done.stdout) == (0, "Conversation 1 is deleted.\n")
+    assert list(states.iterdir()) == []
+    again = lumbre("chat", "--forget", "1")
+    assert again.returncode == 2
+    assert "no such conversation" in again.stderr
+    lumbre("stop")
+    kept = b"".join(path.read_bytes() for path in home.rglob("*") if path.is_file())
+    assert b"Quetzalina" not in kept
+
+
 def test_there_must_be_something_to_continue(lumbre: Run, smollm2: Path) -> None:
     done = lumbre("chat", "--continue", text="Hello\n", **TINY)
     assert done.returncode == 2
-    assert "no conversation" in done.stderr
+    assert "no such conversation" in done.stderr
     assert "Traceback" not in done.stderr
 
 

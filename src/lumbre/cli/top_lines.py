@@ -34,8 +34,8 @@ def wide(line: Line) -> int:
 
 
 def cut(text: str, width: int) -> str:
-    """A text in at most `width` columns; where something is missing, it says so."""
-    text = visible(text)
+    """A text on one line, in at most `width` columns; where something is missing, it says so."""
+    text = "".join(c if c.isprintable() else " " for c in visible(text))
     if width_of(text) <= width:
         return text
     while text and width_of(text) >= width:
@@ -115,8 +115,8 @@ def aligned(rows: Sequence[Sequence[Line]], width: int, right: Container[int] = 
     for row in rows:
         line: Line = ()
         for number, (cell, most) in enumerate(zip(row, widths, strict=True)):
-            is_last = number + 1 == len(row)
-            blank = Piece("" if is_last else " " * (most - wide(cell)))
+            is_open = number + 1 == len(row) and number not in right
+            blank = Piece("" if is_open else " " * (most - wide(cell)))
             gap = (Piece(" " * _GAP),) if number else ()
             line = (*line, *gap, *((blank, *cell) if number in right else (*cell, blank)))
         lines.append(cropped(line, width))
