@@ -86,8 +86,17 @@ class Conversations:
         return Conversation(number, tuple(Message(_speaker(role), text) for role, text in rows))
 
     def add(self, number: int, *turns: Message) -> None:
-        """Append turns, all or none."""
+        """Append turns, all or none.
+
+        Raises:
+            UnknownConversation: it was deleted.
+        """
         with self._store.writing() as connection:
+            connection.execute(
+                "UPDATE conversations SET used = ? WHERE id = ?", (time.time(), number)
+            )
+            if not connection.changes():
+                raise UnknownConversation()
             ((count,),) = connection.execute(
                 "SELECT count(*) FROM turns WHERE conversation = ?", (number,)
             )
@@ -96,9 +105,17 @@ class Conversations:
                     "INSERT INTO turns VALUES (?, ?, ?, ?)",
                     (number, count + offset, turn.role, turn.text),
                 )
-            connection.execute(
-                "UPDATE conversations SET used = ? WHERE id = ?", (time.time(), number)
-            )
+
+    def delete(self, number: int) -> None:
+        """Forget a talk with all its turns. Its number is never given again.
+
+        Raises:
+            UnknownConversation: no talk has this number.
+        """
+        with self._store.writing() as connection:
+            connection.execute("DELETE FROM conversations WHERE id = ?", (number,))
+            if not connection.changes():
+                raise UnknownConversation()
 
 
 def _speaker(role: str) -> Speaker:

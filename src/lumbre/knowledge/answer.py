@@ -8,7 +8,7 @@ text. A mark [n] follows a sentence whose quote was found and stands in the stor
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from lumbre.core.document import Answer
@@ -75,6 +75,7 @@ async def answer(
     settings: Settings = Settings(),
     within: Sequence[str] = (),
     history: Sequence[Message] | None = None,
+    conversation: int | None = None,
     fallback: Language = "en",
     clock: Callable[[], float] = time.monotonic,
 ) -> AsyncGenerator[Event]:
@@ -85,9 +86,10 @@ async def answer(
 
     `within`: absolute paths to search in; empty: every document. `history`: the talk so
     far, oldest first; None: a single question, answered from documents or not at all,
-    while a talk may go on without any that has to do with it. `fallback`: the language
-    of the answer where the question's words do not tell. Closing the iterator stops the
-    model. The answer's timing has no load_s: models are warmed before.
+    while a talk may go on without any that has to do with it. `conversation`: the talk's
+    number, so that an engine need not read it again. `fallback`: the language of the answer
+    where the question's words do not tell. Closing the iterator stops the model. The
+    answer's timing has no load_s: models are warmed before.
 
     Raises:
         NothingIndexed: no document to answer from, and it is no talk.
@@ -105,7 +107,7 @@ async def answer(
     fitted = await _fitted(course, settings, seen, speaks)
     yield Phase("read", model)
     telling = Telling(await _asked(course, seen, fitted, index, speaks), index, speaks)
-    request = _request(settings, fitted)
+    request = replace(_request(settings, fitted), conversation=conversation)
     async with aclosing(telling.tell(request, model, seen.refusals, clock)) as texts:
         async for text in texts:
             if isinstance(text, PromptProgress):

@@ -79,6 +79,9 @@ def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> 
         is_pinned = body.get("is_pinned") is True
         return JSONResponse(household.pin(text_of(body, "model"), is_pinned=is_pinned))
 
+    async def forget(request: Request) -> Response:
+        return JSONResponse(await household.forget(await _body(request)))
+
     async def ps(_: Request) -> Response:
         return JSONResponse(await household.ps())
 
@@ -107,6 +110,7 @@ def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> 
         ("GET", "/lumbre/ps", ps),
         ("GET", "/lumbre/top", top),
         ("POST", "/lumbre/stop", stop),
+        ("DELETE", "/lumbre/conversations", forget),
         ("GET", "/metrics", metrics),
     ]
     return Starlette(

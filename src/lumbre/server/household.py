@@ -8,13 +8,13 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import asdict
 from typing import Any
 
 from lumbre.assistant.conversation import Conversations
 from lumbre.config import Config
-from lumbre.core.errors import BadArguments, ModelPinned
+from lumbre.core.errors import BadArguments, ModelPinned, UnknownConversation
 from lumbre.core.generation import PromptProgress
 from lumbre.core.machine import CPU, Host
 from lumbre.core.messages import Message
@@ -69,7 +69,8 @@ class Household:
         """
         model = self.runtime.chat_model(body.get("model")).id
         question = _text(body, "question")
-        conversation = self._conversation(body.get("conversation"))
+        wanted = body.get("conversation")
+        conversation = None if wanted is None else self._conversation(wanted)
         history = None if conversation is None else self.conversations.get(conversation).turns
         if conversation is not None:
             yield {"event": "conversation", "id": conversation}
@@ -89,6 +90,7 @@ class Household:
                 history=history,
                 fallback=_language(body),
             )
+                conversation=conversation,
             async with aclosing(steps):
                 async for step in steps:
                     match step:
@@ -103,7 +105,8 @@ class Household:
         await asyncio.to_thread(self.cited.remember, told.citations)
         if conversation is not None:
             turns = Message("user", question), Message("assistant", told.text)
-            self.conversations.add(conversation, *turns)
+            with suppress(UnknownConversation):  # forgotten while it was answered
+                self.conversations.add(conversation, *turns)
         told.timing["load_s"] = load_s
         told.timing["total_s"] = time.monotonic() - begun
         explain = body.get("explain") is True
@@ -145,6 +148,19 @@ class Household:
 
     async def unload(self, model: str) -> AsyncGenerator[Event]:
         """End a model's worker once its answers are finished, also if nobody waits for that.
+    async def forget(self, body: Event) -> Event:
+        """Delete a conversation, and what engines keep of it.
+
+        Body: `conversation` ("last" or a number).
+
+        Raises:
+            UnknownConversation: no talk has this number.
+        """
+        conversation = self._conversation(body.get("conversation"), may_begin=False)
+        await asyncio.to_thread(self.conversations.delete, conversation)
+        await self.runtime.forget(conversation)
+        return {"forgotten": conversation}
+
 
         Raises:
             UnknownModel: nothing is called so.
@@ -257,10 +273,8 @@ class Household:
         await self.runtime.close()
         self.store.close()
 
-    def _conversation(self, wanted: object) -> int | None:
-        if wanted is None:
-            return None
-        if wanted == "new":
+    def _conversation(self, wanted: object, *, may_begin: bool = True) -> int:
+        if wanted == "new" and may_begin:
             return self.conversations.begin()
         if wanted == "last":
             return self.conversations.last()

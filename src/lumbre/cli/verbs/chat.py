@@ -20,11 +20,22 @@ FAREWELLS = ("salir", "exit", "выход", "quit")
 @click.option("--model", metavar="ID", help="model")
 @click.option("--docs", "docs", multiple=True, metavar="PATH", help="under")
 @click.option("--continue", "go_on", is_flag=True, help="chat.continue")
+@click.option("--forget", type=click.IntRange(1), metavar="N", help="chat.forget")
 @click.option("--explain", is_flag=True, help="explain")
 @click.pass_obj
 def command(
-    session: Session, model: str | None, docs: tuple[str, ...], go_on: bool, explain: bool
+    session: Session,
+    model: str | None,
+    docs: tuple[str, ...],
+    go_on: bool,
+    forget: int | None,
+    explain: bool,
 ) -> None:
+    if forget is not None:
+        with session.household() as client:
+            client.delete("/lumbre/conversations", {"conversation": forget})
+        session.print("cli.chat.forgotten", number=forget)
+        return
     talk = _Talk(session, model, docs, "last" if go_on else "new", explain)
     with session.household() as first:
         talk.open(first)
@@ -37,6 +48,8 @@ def command(
             except LumbreError as error:  # this question failed; the talk goes on
                 session.complain(error)
     session.note("cli.chat.bye")
+    if isinstance(talk.which, int):
+        session.note("cli.chat.number", number=talk.which)
 
 
 class _Talk:
@@ -53,7 +66,7 @@ class _Talk:
         self._session = session
         self._model = model
         self._docs = docs
-        self._which = which
+        self.which = which
         self._explain = explain
 
     def open(self, client: "Client") -> None:
@@ -64,7 +77,7 @@ class _Talk:
         with Moving() as moving:
             wanted = [self._model, "embedding"] if self._model else []
             for event in client.stream(
-                "/lumbre/open", {"models": wanted, "conversation": self._which}
+                "/lumbre/open", {"models": wanted, "conversation": self.which}
             ):
                 if event["event"] == "phase":
                     names.append(event["model"])
@@ -81,10 +94,10 @@ class _Talk:
             said,
             docs=self._docs,
             model=self._model,
-            conversation=self._which,
+            conversation=self.which,
             explain=self._explain,
         )
-        self._which = next(events)["id"]
+        self.which = next(events)["id"]
         show(self._session, events, said)
 
 
