@@ -165,8 +165,8 @@ def test_one_that_does_not_fit_is_told_once() -> None:
     world.guards.offer([(thinks, False)])
     (notice,) = world.guards.tell(PersonaScored(0.7, 0.8))
     assert notice.told == (
-        "the primary keeps to its persona at 70 %, not above 76 %, but thinks does not fit"
-        " beside the models that stay loaded"
+        "the primary keeps to its persona at 70 % and is to be above 76 %, but thinks does not"
+        " fit beside the models that stay loaded"
     )
     assert world.guards.tell(PersonaScored(0.7, 0.8)) == []
     world.guards.offer([(thinks, True)])

@@ -88,6 +88,12 @@ def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> 
     async def top(_: Request) -> Response:
         return JSONResponse(await household.top())
 
+    async def signal(request: Request) -> Response:
+        return _events(household, household.signal(await _body(request)))
+
+    async def signalled(request: Request) -> Response:
+        return JSONResponse(household.signalled(dict(request.query_params)))
+
     async def stop(_: Request) -> Response:
         household.stop()
         return JSONResponse({"stopping": True})
@@ -104,13 +110,15 @@ def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> 
         ("POST", "/lumbre/docs/searches", searches),
         ("POST", "/lumbre/docs/text", text),
         ("POST", "/lumbre/docs/place", place),
+        ("DELETE", "/lumbre/conversations", forget),
         ("POST", "/lumbre/open", open_),
         ("POST", "/lumbre/unload", unload),
         ("POST", "/lumbre/pin", pin),
         ("GET", "/lumbre/ps", ps),
         ("GET", "/lumbre/top", top),
+        ("POST", "/lumbre/signal", signal),
+        ("GET", "/lumbre/signal", signalled),
         ("POST", "/lumbre/stop", stop),
-        ("DELETE", "/lumbre/conversations", forget),
         ("GET", "/metrics", metrics),
     ]
     return Starlette(

@@ -195,7 +195,15 @@ async def _serve(
     from lumbre.server.household import Household
 
     household = Household(config)
-    server = uvicorn.Server(
+
+    class Server(uvicorn.Server):
+        """Tells the household that it ends before it waits for the answers in hand."""
+
+        async def shutdown(self, sockets: list[socket] | None = None) -> None:
+            household.ends()
+            await super().shutdown(sockets)
+
+    server = Server(
         uvicorn.Config(
             make_app(household, ready),
             log_config=None,

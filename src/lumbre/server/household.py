@@ -24,7 +24,7 @@ from lumbre.knowledge.cited import Cited
 from lumbre.knowledge.index import Index
 from lumbre.planning import this_machine_of
 from lumbre.runtime import Runtime
-from lumbre.server import looks
+from lumbre.server import looks, signals
 from lumbre.server.asked import language as _language
 from lumbre.server.asked import paths as _paths
 from lumbre.server.asked import text as _text
@@ -33,6 +33,7 @@ from lumbre.server.metrics import exposition
 from lumbre.server.peak import measured
 from lumbre.server.reply import reply
 from lumbre.store import Store
+from lumbre.triggers import Triggers
 
 Event = dict[str, Any]
 
@@ -57,6 +58,7 @@ class Household:
         self.cited = Cited(self.store)
         self.documents = Documents(config, self.index, self.cited, self.runtime)
         self.conversations = Conversations(self.store)
+        self.triggers = Triggers(self.runtime, self.store)
         self._host: Host | None = None
         self._in_use = 0
         self._used = self._opened = time.monotonic()
@@ -88,9 +90,9 @@ class Household:
                 settings=self._answering(model),
                 within=_paths(body.get("docs")),
                 history=history,
+                conversation=conversation,
                 fallback=_language(body),
             )
-                conversation=conversation,
             async with aclosing(steps):
                 async for step in steps:
                     match step:
@@ -146,8 +148,6 @@ class Household:
             }
         yield {"event": "done"}
 
-    async def unload(self, model: str) -> AsyncGenerator[Event]:
-        """End a model's worker once its answers are finished, also if nobody waits for that.
     async def forget(self, body: Event) -> Event:
         """Delete a conversation, and what engines keep of it.
 
@@ -161,6 +161,8 @@ class Household:
         await self.runtime.forget(conversation)
         return {"forgotten": conversation}
 
+    async def unload(self, model: str) -> AsyncGenerator[Event]:
+        """End a model's worker once its answers are finished, also if nobody waits for that.
 
         Raises:
             UnknownModel: nothing is called so.
@@ -244,7 +246,20 @@ class Household:
 
     async def metrics(self) -> bytes:
         """The same in Prometheus form."""
-        return exposition(self.runtime, await self.runtime.views(), self.uptime_s)
+        views = await self.runtime.views()
+        return exposition(self.runtime, views, self.uptime_s, self.triggers.tally)
+
+    def signal(self, body: Event) -> AsyncGenerator[Event]:
+        """What follows from a signal. Body: `name`, `fields`; optional `language`.
+
+        Raises:
+            BadSignal: it does not exist, or a field of it is wrong.
+        """
+        return signals.hear(signals.asked(body), self.runtime, self.triggers, _language(body))
+
+    def signalled(self, body: Event) -> Event:
+        """What followed lately, and what the household before left unfinished."""
+        return signals.lately(self.runtime, self.triggers, _language(body))
 
     @property
     def uptime_s(self) -> float:
@@ -268,8 +283,13 @@ class Household:
         """For how long nobody has wanted anything."""
         return 0.0 if self._in_use else time.monotonic() - self._used
 
+    def ends(self) -> None:
+        """From now on only what is in hand is finished; triggers are answered at once."""
+        self.triggers.end()
+
     async def close(self) -> None:
         """End every model and close the database."""
+        await self.triggers.close()
         await self.runtime.close()
         self.store.close()
 
@@ -278,7 +298,7 @@ class Household:
             return self.conversations.begin()
         if wanted == "last":
             return self.conversations.last()
-        if isinstance(wanted, int):
+        if isinstance(wanted, int) and not isinstance(wanted, bool):
             return self.conversations.get(wanted).id
         raise BadArguments(reason=f"conversation: {wanted!r}")
 

@@ -89,9 +89,13 @@ class Triggers:
             self._happened(Withdrawn(time.monotonic(), number))
             raise
 
-    async def close(self) -> None:
-        """End what is at work, each with its result, and take nothing more."""
+    def end(self) -> None:
+        """Take nothing more, and end what is at work: each gets its result."""
         self._happened(Closed(time.monotonic()))
+
+    async def close(self) -> None:
+        """The same; returns when nothing of it goes on."""
+        self.end()
         if tasks := [work.task for work in self._works.values() if work.task]:
             await asyncio.wait(tasks)
 
