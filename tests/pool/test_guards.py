@@ -155,20 +155,22 @@ def test_long_prompts_earn_a_place_also_those_that_were_refused() -> None:
 
 def test_the_trigger_counts_as_a_task_of_long_context() -> None:
     world = World(replace(SETTINGS, residency=Residency(least_tasks=1)))
-    (notice,) = world.guards.tell(LongContext("x"))
+    assert world.guards.tell(LongContext("x")) == []
+    assert world.guards.wants_candidates
+    (notice,) = world.guards.offer([])
     assert notice.told.key == "guards.no_model_long_context"
 
 
 def test_one_that_does_not_fit_is_told_once() -> None:
     world = World()
     thinks = model("thinks", "secondary", "reasoning")
-    world.guards.offer([(thinks, False)])
-    (notice,) = world.guards.tell(PersonaScored(0.7, 0.8))
+    assert world.guards.tell(PersonaScored(0.7, 0.8)) == []
+    (notice,) = world.guards.offer([(thinks, False)])
     assert notice.told == (
         "the primary keeps to its persona at 70 % and is to be above 76 %, but thinks does not"
         " fit beside the models that stay loaded"
     )
-    assert world.guards.tell(PersonaScored(0.7, 0.8)) == []
+    assert world.guards.offer([(thinks, False)]) == []
     world.guards.offer([(thinks, True)])
     assert world.places == {"thinks": "persona"}
     world.guards.tell(PersonaScored(0.9, 0.8))

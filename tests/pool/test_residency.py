@@ -48,9 +48,15 @@ class World:
     def tasks(self, short: int = 0, long: int = 0) -> None:
         for tokens in [500] * short + [9000] * long:
             self.happened(TaskDone(self.now, tokens))
+            self.look()
 
     def score(self, adherence: float, target: float = 0.8) -> None:
         self.happened(PersonaScored(self.now, adherence, target))
+        self.look()
+
+    def look(self) -> None:
+        """Offer the same models again."""
+        self.offer(*self.state.candidates)
 
 
 def test_more_than_fifteen_long_tasks_of_a_hundred_earn_a_place() -> None:
@@ -69,6 +75,7 @@ def test_the_trigger_makes_a_task_long_whatever_its_tokens() -> None:
     world.tasks(short=20)
     for _ in range(5):
         world.happened(TaskDone(world.now, 10, is_long=True))
+        world.look()
     assert world.state.earned == {"moe"}
 
 
@@ -222,6 +229,7 @@ class Needing(RuleBasedStateMachine):
     def time_passes(self, hours: int) -> None:
         self.world.now += hours * 3600
         self.keep(self.world.happened(Passed(self.world.now)))
+        self.keep(self.world.happened(Offered(self.world.now, self.world.state.candidates)))
 
     @invariant()
     def places_are_what_the_effects_made_of_them(self) -> None:
@@ -253,11 +261,24 @@ TestNeeding = Needing.TestCase
 TestNeeding.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
 
 
-@given(st.lists(st.booleans(), max_size=60))
+def test_nobody_is_given_a_place_before_it_was_looked_at() -> None:
+    state = State(LIMITS)
+    for _ in range(30):
+        state, effects = decide(state, TaskDone(0, 9000))
+        assert effects == ()
+    _, effects = decide(state, Offered(0, (Candidate("moe", LONG, fits=True),)))
+    assert [type(effect) for effect in effects] == [Earn]
+
+
+NEEDED = World(Candidate("moe", LONG, fits=True))
+NEEDED.tasks(short=83, long=17)
+
+
+@given(st.lists(st.booleans(), max_size=30))
 def test_around_its_threshold_a_place_does_not_come_and_go(order: list[bool]) -> None:
     """A share that stays between the two thresholds changes nothing."""
-    world = World(Candidate("moe", LONG, fits=True))
-    world.tasks(short=830, long=170)
+    world = World()
+    world.state, world.effects = NEEDED.state, list(NEEDED.effects)
     before = len(world.effects)
     for is_long in order:
         world.tasks(long=1) if is_long else world.tasks(short=5)

@@ -97,7 +97,10 @@ class PersonaScored:
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """Which models could have a place, as things are now: those that have one among them."""
+    """Which models could have a place, as things are now: those that have one among them.
+
+    Places are given at this moment only; call for it while there are needs.
+    """
 
     now: float
     candidates: tuple[Candidate, ...]
@@ -164,7 +167,8 @@ def decide(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
     needed = frozenset(need for need in NEEDS if _is_needed(state, need))
     state = replace(state, needed=needed, told=state.told & needed)
     state, lost = _lose(state)
-    state, earned = _earn(state)
+    # only who was just looked at is given a place: what fitted a while ago may not now
+    state, earned = _earn(state) if isinstance(event, Offered) else (state, ())
     return state, (*lost, *earned)
 
 

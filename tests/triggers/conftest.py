@@ -1,0 +1,67 @@
+"""A home whose models are all SmolLM2, under several ids, in several roles."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from lumbre.config import Config, load
+from lumbre.core.model import Capability, Manifest, Role
+from lumbre.registry.add import manifest_from_file
+from lumbre.registry.manifest import save_manifest
+from lumbre.runtime import Runtime
+from lumbre.store import Store
+from lumbre.triggers import Triggers
+
+MakeHome = Callable[..., Config]
+
+
+@pytest.fixture(scope="session")
+def described(smollm2: Path) -> Manifest:
+    """SmolLM2 as `models add` would write it."""
+    return manifest_from_file(smollm2, "primary", model_id="main")
+
+
+@pytest.fixture
+def make_home(home: Path, described: Manifest) -> Iterator[MakeHome]:
+    """Write a primary `main` and these models, and read the settings."""
+
+    def make(*others: Manifest, **settings: str) -> Config:
+        flags = {key.replace("__", "."): value for key, value in settings.items()}
+        flags |= {"worker.prompt_threads": "1", "llm.primary.context_length": "2048"}
+        config = load({"LUMBRE_HOME": str(home)}, flags)
+        config.folders.make()
+        for manifest in (described, *others):
+            save_manifest(manifest, config.folders.registry / f"{manifest.id}.yaml")
+        return config
+
+    yield make
+
+
+@pytest.fixture
+def model(described: Manifest) -> Callable[..., Manifest]:
+    """The same weights under another id."""
+
+    def made(name: str, role: Role, *can: Capability, idle_s: float | None = None) -> Manifest:
+        capabilities: tuple[Capability, ...] = ("chat", *can)
+        return replace(
+            described, id=name, role=role, capabilities=capabilities, idle_unload_seconds=idle_s
+        )
+
+    return made
+
+
+@asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[tuple[Runtime, Triggers]]:
+    """A runtime and its triggers, as a household holds them."""
+    store = Store(config.folders.database)
+    runtime = Runtime(config, store)
+    triggers = Triggers(runtime, store)
+    try:
+        yield runtime, triggers
+    finally:
+        await triggers.close()
+        await runtime.close()
+        store.close()
