@@ -9,7 +9,7 @@ import stat
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import pytest
 
@@ -19,7 +19,9 @@ from lumbre.core.generation import ChatRequest, Usage
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
 from lumbre.core.plan import Footprint
+from lumbre.hardware.memory import read_memory
 from lumbre.pool.lease import Lease, Prepared
+from lumbre.pool.pool import Pool
 from lumbre.pool.states import States
 from lumbre.pool.talks import Talks
 from lumbre.pool.worker import Worker, new_key
@@ -31,6 +33,14 @@ OTHER_RULES = Message("system", "Answer as a sailor would.")
 SEEDS = "My seeds are called Quetzal, Marmalade and Winter Moon. " * 3
 FEW = 10
 """Tokens a template puts before any prompt: a worker's first token was drawn with them."""
+
+
+@runtime_checkable
+class Windowed(Protocol):
+    """An engine that knows how much it reads at a time."""
+
+    @property
+    def window_tokens(self) -> int: ...
 
 
 class Bench:
@@ -353,3 +363,71 @@ async def test_an_engine_that_is_gone_stops_no_unload(bench: Bench) -> None:
         os.kill(loaded.worker.pid, signal.SIGKILL)
         await loaded.worker.gone()
     assert bench.states() == []
+
+
+@asynccontextmanager
+async def pool_of(bench: Bench, *contexts: int) -> AsyncIterator[Pool]:
+    """A pool whose model is prepared with each of these contexts in turn, then with the last."""
+    wanted = list(contexts)
+
+    async def prepare(_: str) -> Prepared:
+        context_tokens = wanted.pop(0) if len(wanted) > 1 else wanted[0]
+        return bench.prepared(1, context_tokens, "llama_cpp")
+
+    pool = Pool(prepare, read_memory, bench.logs, start_timeout_s=60, talks=bench.talks)
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def ask_pool(pool: Pool, conversation: int, messages: Sequence[Message]) -> tuple[str, Usage]:
+    request = ChatRequest(tuple(messages), 6, temperature=0.0, conversation=conversation)
+    text, usage = "", None
+    async with pool.lease("smollm2") as lease, aclosing(pool.talks.chat(lease, request)) as deltas:
+        async for delta in deltas:
+            text += delta.text
+            usage = delta.usage or usage
+    assert usage is not None
+    return text, usage
+
+
+async def test_the_pool_saves_a_talk_before_it_ends_a_worker_and_restores_it_after_a_load(
+    bench: Bench,
+) -> None:
+    async with pool_of(bench, 2048) as pool:
+        said, first = await ask_pool(pool, 1, opening())
+        await pool.unload("smollm2")
+        again, usage = await ask_pool(pool, 1, opening())
+        assert pool.counters.loads == {"smollm2": 2}
+        assert (again, usage.cached_tokens) == (said, first.prompt_tokens - 1)
+    async with pool_of(bench, 2048) as pool:  # the household was closed meanwhile
+        again, usage = await ask_pool(pool, 1, opening())
+        assert (again, usage.cached_tokens) == (said, first.prompt_tokens - 1)
+    assert bench.talks.counts.saves == {"smollm2": 3}
+    assert bench.talks.counts.misses == {}
+
+
+async def test_a_worker_that_died_takes_its_talks_with_it_and_the_next_reads_again(
+    bench: Bench,
+) -> None:
+    async with pool_of(bench, 2048) as pool:
+        said, _ = await ask_pool(pool, 1, opening())
+        (pid,) = pool.pids()
+        os.kill(pid, signal.SIGKILL)
+        os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)  # dead, and nobody was told
+        again, usage = await ask_pool(pool, 1, opening())
+        assert again == said
+        assert usage.cached_tokens < FEW
+
+
+async def test_whoever_wants_another_context_gets_the_one_that_was_planned_and_no_reload(
+    bench: Bench,
+) -> None:
+    async with pool_of(bench, 1024, 512, 4096) as pool:
+        for _ in range(3):
+            async with pool.lease("smollm2") as lease:
+                assert isinstance(lease.engine, Windowed)
+                assert lease.engine.window_tokens == 1024
+        assert pool.counters.loads == {"smollm2": 1}
+        assert pool.counters.stops == {}

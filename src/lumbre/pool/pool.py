@@ -286,7 +286,7 @@ class Pool:
         self._happened(Closed())
         if self._alarm:
             self._alarm.cancel()
-        while going := {r.task for r in self._running.values() if r.task}:
+        while going := {r.task for r in self._running.values() if r.task} | self._others:
             done, _ = await asyncio.wait(going, timeout=grace_s)
             if not done:
                 for task in going:

@@ -128,6 +128,6 @@ class Running:
 
     async def _stop(self) -> None:
         if self.worker is not None and self.engine is not None:
-            await self.worker.stop()
+            await self.end()  # also where it ended by itself, and `first` asked it in vain
         elif self.task is not None:
             self.task.cancel()
