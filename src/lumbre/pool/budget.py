@@ -6,7 +6,9 @@ worker has not taken yet of its promise still looks available, so it is taken of
 
 from collections.abc import Iterable
 
-from lumbre.pool.state import Loaded, Resources, State
+from lumbre.pool.state import LLMS, Loaded, Resources, State
+
+_NO_LIMIT = 1 << 62
 
 
 def committed(state: State, resource: str) -> int:
@@ -25,7 +27,8 @@ def free(state: State, resource: str) -> int:
     cap = state.caps.get(resource)
     left = None if cap is None else cap - committed(state, resource)
     if resource not in state.available:
-        return left or 0
+        unknown = _NO_LIMIT if resource == LLMS else 0
+        return unknown if left is None else left
     there = unpromised(state, resource)
     return there if left is None else min(there, left)
 

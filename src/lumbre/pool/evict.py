@@ -11,6 +11,10 @@ from lumbre.pool.state import Loaded, Resources, State
 
 Worth = Callable[[Loaded, State], float]
 """Seconds that are expected to be lost if this worker is stopped now."""
+_IN_USE = 3.0
+"""So many times dearer is one in use: it has to finish first. Not more, or a model that takes a
+minute to load goes because a quick one is busy for a moment. Measured on other traces than those
+published: benchmarks/traces/README.md."""
 _RANKS = {"on_demand": 0, "eager": 1, "primary": 2, "resident": 3}
 
 
@@ -84,10 +88,10 @@ def victims(
 
 
 def _groups(candidates: Iterable[Loaded]) -> list[list[Loaded]]:
-    """By rank, the idle of each before those in use."""
-    groups: dict[tuple[int, bool], list[Loaded]] = {}
+    """By rank, the lowest first."""
+    groups: dict[int, list[Loaded]] = {}
     for worker in candidates:
-        groups.setdefault((rank(worker), not worker.is_idle), []).append(worker)
+        groups.setdefault(rank(worker), []).append(worker)
     return [groups[key] for key in sorted(groups)]
 
 
@@ -95,7 +99,7 @@ def _needed(chosen: Sequence[Loaded], short: Resources, state: State, worth: Wor
     """Without those that are enough without: the dearest are spared first."""
     kept = list(chosen)
     dearest = sorted(
-        chosen, key=lambda w: (rank(w), not w.is_idle, _cost(w, state, worth)), reverse=True
+        chosen, key=lambda w: (rank(w), _cost(w, state, worth), w.worker), reverse=True
     )
     for worker in dearest:
         others = [other for other in kept if other is not worker]
@@ -124,4 +128,6 @@ def _brings(worker: Loaded, short: Resources) -> float:
 def _cost(worker: Loaded, state: State, worth: Worth) -> float:
     """One that is to make room already is not spared for another: whoever waits for it would
     wait anew each time the choice falls differently."""
-    return 0.0 if worker.leaving else worth(worker, state)
+    if worker.leaving:
+        return 0.0
+    return worth(worker, state) * (_IN_USE if worker.leases else 1.0)
