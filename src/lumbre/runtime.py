@@ -109,9 +109,14 @@ class Runtime:
             UnknownModel: nothing is called so.
             CannotDo: it does not chat.
         """
+        is_primary = wanted in (None, "", "primary")
+        lighter = self._lighter() if is_primary and self.guards.may_replace else None
+        return lighter or self._chat_model(wanted)
+
+    def _chat_model(self, wanted: str | None) -> Manifest:
+        """The same, whatever gives way to what."""
         if wanted in (None, "", "primary"):
-            primary = self.primary()
-            return (self._lighter() if self.guards.may_replace else None) or primary
+            return self.primary()
         chosen = self.config.settings.llm.lightweight.id if wanted == "lightweight" else ""
         manifest = self.registry.get(chosen) if chosen else self.registry.find(str(wanted))[0]
         if "chat" not in manifest.capabilities:
@@ -127,7 +132,7 @@ class Runtime:
         if wanted == "embedding":
             return self.embedder()
         manifest = self.registry.find(wanted)[0]
-        return self.chat_model(wanted) if "chat" in manifest.capabilities else manifest
+        return self._chat_model(wanted) if "chat" in manifest.capabilities else manifest
 
     def window_tokens(self, model: str | None = None) -> int:
         """Tokens one conversation with this model may hold now, answer included."""

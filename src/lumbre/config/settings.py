@@ -188,9 +188,13 @@ class Latency:
     """
 
     secondary_s: float = 0.0
+    """For models of the role secondary."""
     lightweight_s: float = 0.0
+    """For those of the role lightweight."""
     micro_s: float = 0.0
+    """For those of the role micro."""
     optional_moe_s: float = 120.0
+    """For those of the role optional_moe: as long as a trigger may take."""
     least_answers: int = bounded(20, least=1)
     """With fewer recent ones nobody is left out."""
     recent_s: float = bounded(3600.0, least=1)
