@@ -1,12 +1,14 @@
 """The page of `lumbre top` says the same at any width and height, with and without colour."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lumbre.cli import live
 from lumbre.cli.live import _style
 from lumbre.cli.render import width_of
 from lumbre.cli.top_lines import plain, wide
@@ -195,6 +197,14 @@ def test_an_eviction_is_told_with_its_reason_in_words() -> None:
     told = shown(snapshot(evictions=evictions), "es")
     assert "old    hace 12 s   para hacer sitio a new" in told
     assert "other  hace 5 min  pasó su tiempo sin uso" in told
+
+
+def test_every_sentence_of_the_page_is_said_by_its_code() -> None:
+    folder = Path(live.__file__).parent
+    files = [*folder.glob("top_*.py"), folder / "verbs" / "top.py"]
+    code = "".join(path.read_text(encoding="utf-8") for path in files)
+    for name in sentences("top"):
+        assert f"top.{name}" in code or f'f"top.{name.split(".")[0]}.' in code, name
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

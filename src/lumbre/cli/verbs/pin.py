@@ -48,8 +48,8 @@ def command(session: Session, model: str | None, off: bool, in_json: bool) -> No
     else:
         session.print("cli.pin.undone" if off else "cli.pin.done", model=model_id)
     if not off:
-        _weigh(session, now)
-        if not is_loaded:
+        fits = _fit(session, now)
+        if fits and not is_loaded:
             session.note("cli.pin.loads_later", model=model_id)
 
 
@@ -76,8 +76,8 @@ def _tell(session: Session, model_id: str, *, is_pinned: bool) -> bool:
     return False
 
 
-def _weigh(session: Session, pinned: Sequence[str]) -> None:
-    """Say what is short where these cannot all be loaded beside what loads at start."""
+def _fit(session: Session, pinned: Sequence[str]) -> bool:
+    """Whether these can all be loaded beside what loads at start; says what is short."""
     from lumbre.cli import plan_asked
     from lumbre.planning import planning_for
 
@@ -94,6 +94,7 @@ def _weigh(session: Session, pinned: Sequence[str]) -> None:
         session.note("cli.pin.too_much", reason=refused.reason)
     if turns := [one.id for one in plan.models if one.slot]:
         session.note("plan_view.residents_take_turns", models=turns)
+    return not (plan.refused or turns)
 
 
 def _show(session: Session, pinned: Sequence[str], *, in_json: bool) -> None:
