@@ -266,6 +266,22 @@ def test_a_small_one_waits_where_it_would_delay_an_older_one() -> None:
     assert sorted(world.alive.values()) == ["primary"]
 
 
+def test_small_ones_together_take_no_more_than_is_left_beside_an_older_one() -> None:
+    models = MODELS | {"small": cpu(8, idle_s=3.0)}
+    world = World(models, {"cpu": 60})
+    using = world.ask("light")
+    world.start(world.worker("light"))
+    world.see()
+    first = world.ask("primary")
+    world.ask("tiny")
+    world.ask("small")
+    assert sorted(world.alive.values()) == ["light", "tiny"], "10 are left beside the primary"
+    world.release(using)
+    world.end(world.worker("light"))
+    assert first in world.waiting
+    assert sorted(world.alive.values()) == ["primary", "tiny"]
+
+
 def test_a_resident_model_does_not_wait_behind_one_who_waits_for_memory() -> None:
     """Who holds the primary and needs the embedder again would never give the primary back."""
     world = world_of(capacity=72)

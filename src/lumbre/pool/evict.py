@@ -12,7 +12,7 @@ from lumbre.pool.state import Loaded, Resources, State
 Worth = Callable[[Loaded, State], float]
 """Seconds that are expected to be lost if this worker is stopped now."""
 _IN_USE = 3.0
-"""So many times dearer is one in use: it has to finish first. Not more, or a model that takes a
+"""So many times dearer is one that is not idle: it has to finish first. Not more, or a model that takes a
 minute to load goes because a quick one is busy for a moment. Measured on other traces than those
 published: benchmarks/traces/README.md."""
 _RANKS = {"on_demand": 0, "eager": 1, "primary": 2, "resident": 3}
@@ -130,4 +130,4 @@ def _cost(worker: Loaded, state: State, worth: Worth) -> float:
     wait anew each time the choice falls differently."""
     if worker.leaving:
         return 0.0
-    return worth(worker, state) * (_IN_USE if worker.leases else 1.0)
+    return worth(worker, state) * (1.0 if worker.is_idle else _IN_USE)

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from lumbre.core.errors import BadArguments, EngineRefused, LumbreError
 from lumbre.server.asked import text as text_of
-from lumbre.server.errors import as_json, status_of
+from lumbre.server.errors import as_json, headers_of, status_of
 from lumbre.server.household import Household
 
 _log = logging.getLogger(__name__)
@@ -167,7 +167,7 @@ def _line(event: Event) -> bytes:
 
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, LumbreError)
-    return JSONResponse(as_json(error), status_of(error))
+    return JSONResponse(as_json(error), status_of(error), headers_of(error))
 
 
 async def _unforeseen(_: Request, error: Exception) -> Response:

@@ -1,5 +1,7 @@
 """How an error looks on the wire: the same words as in the terminal, and its facts."""
 
+import math
+
 from lumbre.core.errors import CapacityError, LumbreError, UsageError, by_code
 from lumbre.core.text import escaped
 from lumbre.words import Language, Sentence
@@ -34,6 +36,12 @@ def status_of(error: LumbreError) -> int:
     if isinstance(error, UsageError):
         return 400
     return 503 if isinstance(error, CapacityError) else 502
+
+
+def headers_of(error: LumbreError) -> dict[str, str]:
+    """When to come again, where the error knows it. Source: RFC 9110, 10.2.3."""
+    wait_s = error.facts.get("retry_after_s")
+    return {"Retry-After": str(math.ceil(wait_s))} if isinstance(wait_s, int | float) else {}
 
 
 def _plain(value: object) -> object:
