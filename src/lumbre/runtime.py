@@ -313,8 +313,11 @@ class Runtime:
                     await self._prepare(manifest.id)
 
     def _may_run(self, manifest: Manifest) -> bool:
-        if self.guards.off(manifest.id) or self.pool.is_loaded(manifest.id):
-            return self.guards.off(manifest.id) is None
+        is_resting = manifest.id in [resting.model for resting in self.pool.resting()]
+        if self.guards.off(manifest.id) or is_resting:
+            return False
+        if self.pool.is_loaded(manifest.id):
+            return True
         prepared = self._prepared.get(manifest.id)
         return prepared is not None and self.pool.fits(prepared)
 
@@ -326,8 +329,14 @@ class Runtime:
             self.guards.offer(await self._candidates())
 
     async def _candidates(self) -> list[tuple[Manifest, bool]]:
-        """The on_demand chat models, optional_moe first, and whether each fits to stay."""
-        found = [m for m in self.registry.usable() if m.role in CHAT_ROLES and self._is_optional(m)]
+        """Who could meet a need of the guards, optional_moe first, and whether it fits to stay."""
+        found = [
+            manifest
+            for manifest in self.registry.usable()
+            if manifest.role in CHAT_ROLES
+            and self._is_optional(manifest)
+            and self.guards.may_earn(manifest)
+        ]
         found.sort(key=lambda manifest: manifest.role != "optional_moe")
         offered = []
         await self.pool.look()

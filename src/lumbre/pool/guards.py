@@ -129,6 +129,10 @@ class Guards:
         """Whether `offer` could change something: a need is there, or a place was given."""
         return bool(self._residency.needed or self._residency.places)
 
+    def may_earn(self, manifest: Manifest) -> bool:
+        """Whether a model can do what a resident place is given for."""
+        return not set(_FOR.values()).isdisjoint(manifest.capabilities)
+
     def offer(self, models: Sequence[tuple[Manifest, bool]]) -> list[Notice]:
         """The on_demand chat models there are, the better ones first, each with whether it fits."""
         candidates = tuple(

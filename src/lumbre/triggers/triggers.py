@@ -154,17 +154,23 @@ class Triggers:
 
     def _forget(self, work: _Work, outcome: Outcome) -> None:
         """Strike it from the list on disk, unless the next household is to tell of it."""
-        if work.chain is None or outcome == "stopping":
+        if work.chain is None:
             return
         try:
-            self._chains.finish(work.chain)
+            if outcome == "stopping":
+                self._chains.break_off(work.chain)
+            else:
+                self._chains.finish(work.chain)
         except LumbreError as error:  # no reason to keep the answer back
             _log.warning("%s", error)
 
     async def _answer(self, model: str, work: _Work) -> None:
         """Ask the model; returns when the answer is whole, and nothing of it goes on after."""
         trigger, sampling = work.trigger, self._runtime.sampling(model)
-        work.chain = self._chains.begin(trigger.name, model)
+        try:
+            work.chain = self._chains.begin(trigger.name, model)
+        except LumbreError as error:  # no reason not to do it
+            _log.warning("%s", error)
         is_judge = trigger.result == "Judge.Result"
         said = [Message("user", trigger.text)]
         if trigger.instructions:
@@ -175,7 +181,9 @@ class Triggers:
             temperature=_JUDGES_TEMPERATURE if is_judge else sampling.temperature or 0.0,
             top_p=sampling.top_p or 1.0,
         )
-        async with aclosing(self._runtime.chat(request, model, is_task=False)) as deltas:
+        # as a task of long context it was counted when it was signalled
+        is_task = trigger.name != "Reflection.LongContext"
+        async with aclosing(self._runtime.chat(request, model, is_task=is_task)) as deltas:
             async for delta in deltas:
                 work.text += delta.text
                 work.usage = delta.usage or work.usage
