@@ -64,6 +64,7 @@ class Preparing:
             reserve=reserve,
             caps=caps,
             max_concurrent_llms=memory.max_concurrent_llms,
+            count_remote=memory.count_remote,
             threads=usable_cores(),
             card_permits=pool.card_permits,
             keep_while_fits=pool.keep_while_fits,

@@ -78,8 +78,25 @@ def test_a_pinned_model_neither_times_out_nor_makes_room() -> None:
     world.start(world.worker("primary"))
     asked = world.ask("micro")
     assert (asked, "does_not_fit") not in refusals(world), "it waits for the primary"
+    assert world.loaded("primary").leaving == "room", "though it ranks above the other"
+    assert not world.stopping
     world.happened(Pinned("light", is_pinned=False))
     assert world.models_of(world.stopping) == ["light"]
+
+
+def test_who_is_to_make_room_is_not_exchanged_for_another_while_its_answers_end() -> None:
+    models = {name: cpu(30, idle_s=60.0, slots=2) for name in ("a", "b", "c")}
+    models["b"] = replace(models["b"], reload_s=2.0)
+    world = World(models, {"cpu": 70})
+    for model in ("a", "b"):
+        world.ask(model)
+        world.start(world.worker(model))
+    world.ask("c")
+    assert world.loaded("a").leaving == "room"
+    for _ in range(5):  # by now it is the other that would be missed less
+        world.see(0.1)
+        world.ask("a")
+    assert (world.loaded("a").leaving, world.loaded("b").leaving) == ("room", "")
 
 
 def test_room_is_made_by_idle_models_only_as_many_as_needed() -> None:

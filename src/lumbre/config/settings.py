@@ -73,6 +73,8 @@ class Memory:
     """The same for cards, each with its size: "gpu0=6 GiB"; others: what is available."""
     max_concurrent_llms: int = bounded(0, least=0)
     """Chat models loaded at a time; 0: as many as fit."""
+    count_remote: bool = False
+    """Whether models that run elsewhere count among those."""
     reserve_bytes: int = 512 * 1024**2
     """Left to the system and other programs."""
     reserve_vram_bytes: int = 300 * 1024**2

@@ -49,6 +49,8 @@ class Limits:
     """The most bytes of a device for all models together, where the settings say so."""
     max_concurrent_llms: int = 0
     """Chat models loaded at a time; 0: as many as fit."""
+    count_remote: bool = False
+    """Whether models that run elsewhere count among those."""
     threads: int = 0
     """Processor threads that work at a time; 0: no limit."""
     card_permits: int = 0

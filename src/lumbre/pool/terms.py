@@ -23,7 +23,7 @@ def terms_of(prepared: Prepared, limits: Limits, load_s: float | None = None) ->
     need = {device: footprint.total_bytes for device, footprint in prepared.need.items()}
     work = {THREADS: prepared.settings.generation_threads}
     work |= {device: 1 for device, amount in need.items() if device != CPU and amount}
-    if role in CHAT_ROLES:
+    if role in CHAT_ROLES and (limits.count_remote or prepared.manifest.format != "remote"):
         need[LLMS] = 1
     return Terms(
         need=need,
