@@ -53,11 +53,11 @@ async def test_a_model_in_use_ends_after_its_answer_and_not_before(home: Path) -
         begun, let_go = asyncio.Event(), asyncio.Event()
         answering = asyncio.create_task(answer(begun))
         await begun.wait()
-        events = opened.unload(TINIEST)
+        events = opened.models.unload(TINIEST)
         first = await anext(events)
         assert (first["event"], first["leases"]) == ("unloading", 1)
         ending = asyncio.create_task(anext(events))
-        assert (await opened.ps())["models"][0]["leases"] == 1
+        assert (await opened.models.ps())["models"][0]["leases"] == 1
         assert not ending.done()
         let_go.set()
         last = await ending
@@ -72,10 +72,10 @@ async def test_whoever_gives_up_waiting_does_not_keep_the_model(home: Path) -> N
     async with household(home) as opened:
         await everything(opened)
         async with opened.runtime.pool.lease(TINIEST):
-            events = opened.unload(TINIEST)
+            events = opened.models.unload(TINIEST)
             await anext(events)
             waiting = asyncio.create_task(anext(events))
-            while (await opened.ps())["models"][0]["leases"] != 1:
+            while (await opened.models.ps())["models"][0]["leases"] != 1:
                 await asyncio.sleep(0)
             waiting.cancel()
             with pytest.raises(asyncio.CancelledError):
@@ -83,32 +83,35 @@ async def test_whoever_gives_up_waiting_does_not_keep_the_model(home: Path) -> N
             await events.aclose()
         while opened.runtime.pool.is_loaded(TINIEST):
             await asyncio.sleep(0)
-        assert [one["why"] for one in (await opened.top())["evictions"]] == ["hand"]
+        assert [one["why"] for one in (await opened.models.top())["evictions"]] == ["hand"]
 
 
 async def test_a_pinned_model_stays_and_a_pin_can_be_taken_back(home: Path) -> None:
     async with household(home, LUMBRE_POOL__PINNED=TINIEST) as opened:
         await everything(opened)
-        assert (await opened.ps())["models"][0]["is_pinned"]
+        assert (await opened.models.ps())["models"][0]["is_pinned"]
         with pytest.raises(ModelPinned):
-            await anext(opened.unload(TINIEST))
-        assert opened.pin(TINIEST, is_pinned=False) == {"pinned": [], "is_loaded": True}
-        assert [e["event"] for e in [e async for e in opened.unload(TINIEST)]] == [
+            await anext(opened.models.unload(TINIEST))
+        assert opened.models.pin(TINIEST, is_pinned=False) == {"pinned": [], "is_loaded": True}
+        assert [e["event"] for e in [e async for e in opened.models.unload(TINIEST)]] == [
             "unloading",
             "done",
         ]
-        assert opened.pin(TINIEST, is_pinned=True) == {"pinned": [TINIEST], "is_loaded": False}
+        assert opened.models.pin(TINIEST, is_pinned=True) == {
+            "pinned": [TINIEST],
+            "is_loaded": False,
+        }
         with pytest.raises(UnknownModel):
-            opened.pin("nobody", is_pinned=True)
+            opened.models.pin("nobody", is_pinned=True)
         with pytest.raises(UnknownModel):
-            await anext(opened.unload("nobody"))
+            await anext(opened.models.unload("nobody"))
 
 
 async def test_top_tells_the_tempo_of_an_answer_and_who_waits(home: Path) -> None:
     async with household(home) as opened:
         async for _ in opened.runtime.chat(STORY):
             pass
-        told = await opened.top()
+        told = await opened.models.top()
         (model,) = told["models"]
         assert model["tokens_per_s"] > 0
         assert model["needs"] == {"cpu": model["planned_bytes"]}
@@ -119,7 +122,7 @@ async def test_top_tells_the_tempo_of_an_answer_and_who_waits(home: Path) -> Non
         assert 0 < sum(cpu[part] for part in parts) <= cpu["total_bytes"]
         async with opened.runtime.pool.lease(TINIEST):
             waiting = asyncio.create_task(everything_of(opened))
-            while not (seen := (await opened.top())["queue"]):
+            while not (seen := (await opened.models.top())["queue"]):
                 await asyncio.sleep(0)
             assert [one["model"] for one in seen] == [TINIEST]
         await waiting

@@ -72,21 +72,21 @@ def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> 
         return _events(household, opening)
 
     async def unload(request: Request) -> Response:
-        return _events(household, household.unload(text_of(await _body(request), "model")))
+        return _events(household, household.models.unload(text_of(await _body(request), "model")))
 
     async def pin(request: Request) -> Response:
         body = await _body(request)
         is_pinned = body.get("is_pinned") is True
-        return JSONResponse(household.pin(text_of(body, "model"), is_pinned=is_pinned))
+        return JSONResponse(household.models.pin(text_of(body, "model"), is_pinned=is_pinned))
 
     async def forget(request: Request) -> Response:
         return JSONResponse(await household.forget(await _body(request)))
 
     async def ps(_: Request) -> Response:
-        return JSONResponse(await household.ps())
+        return JSONResponse(await household.models.ps())
 
     async def top(_: Request) -> Response:
-        return JSONResponse(await household.top())
+        return JSONResponse(await household.models.top())
 
     async def signal(request: Request) -> Response:
         return _events(household, household.signal(await _body(request)))

@@ -1,4 +1,4 @@
-"""What a household does for a person: ask, add documents, search, tell what runs.
+"""What a household does for a person: ask, add documents, search, hear signals.
 
 It holds the parts together (models, documents, conversations) and speaks in plain events,
 so that the socket, and whatever face comes next, only has to pass them on.
@@ -14,36 +14,26 @@ from typing import Any
 
 from lumbre.assistant.conversation import Conversations
 from lumbre.config import Config
-from lumbre.core.errors import BadArguments, ModelPinned, UnknownConversation
+from lumbre.core.errors import BadArguments, UnknownConversation
 from lumbre.core.generation import PromptProgress
-from lumbre.core.machine import CPU, Host
 from lumbre.core.messages import Message
-from lumbre.hardware.usage import pss_bytes
 from lumbre.knowledge.answer import Done, Phase, Settings, Text, answer
 from lumbre.knowledge.cited import Cited
 from lumbre.knowledge.index import Index
-from lumbre.planning import this_machine_of
 from lumbre.runtime import Runtime
-from lumbre.server import looks, signals
+from lumbre.server import signals
 from lumbre.server.asked import language as _language
 from lumbre.server.asked import paths as _paths
 from lumbre.server.asked import text as _text
 from lumbre.server.documents import Documents
 from lumbre.server.metrics import exposition
+from lumbre.server.models import Models
 from lumbre.server.peak import measured
 from lumbre.server.reply import reply
 from lumbre.store import Store
 from lumbre.triggers import Triggers
 
 Event = dict[str, Any]
-
-NOT_LOADED: Event = {
-    "was_loaded": False,
-    "is_wanted": False,
-    "held_bytes": 0,
-    "freed_bytes": 0,
-}
-"""What unloading says of a model that is not there."""
 
 
 class Household:
@@ -59,9 +49,9 @@ class Household:
         self.documents = Documents(config, self.index, self.cited, self.runtime)
         self.conversations = Conversations(self.store)
         self.triggers = Triggers(self.runtime, self.store)
-        self._host: Host | None = None
+        self.models = Models(config, self.runtime)
         self._in_use = 0
-        self._used = self._opened = time.monotonic()
+        self._used = time.monotonic()
 
     async def ask(self, body: Event) -> AsyncGenerator[Event]:
         """Answer a question; with a `conversation`, as a turn of that talk.
@@ -135,18 +125,9 @@ class Household:
         else:
             eager = [m for m in registry.usable() if m.loads == "eager" and m.role != "primary"]
             wanted = [runtime.primary(), *(m for m in eager if m.role != "embedding"), embedder]
-        for manifest in wanted:
-            yield {"event": "phase", "name": "loading", "model": manifest.id}
-            was_loaded = runtime.pool.is_ready(manifest.id)
-            load_s = await runtime.load(manifest, insists=insists)
-            yield {
-                "event": "loaded",
-                "model": manifest.id,
-                "load_s": load_s,
-                "was_loaded": was_loaded,
-                **await self._lies(manifest.id),
-            }
-        yield {"event": "done"}
+        async with aclosing(self.models.load(wanted, insists=insists)) as loading:
+            async for event in loading:
+                yield event
 
     async def forget(self, body: Event) -> Event:
         """Delete a conversation, and what engines keep of it.
@@ -161,93 +142,10 @@ class Household:
         await self.runtime.forget(conversation)
         return {"forgotten": conversation}
 
-    async def unload(self, model: str) -> AsyncGenerator[Event]:
-        """End a model's worker once its answers are finished, also if nobody waits for that.
-
-        Raises:
-            UnknownModel: nothing is called so.
-            ModelPinned: it is to stay loaded.
-        """
-        pool = self.runtime.pool
-        if model in pool.pinned:
-            raise ModelPinned(model=model)
-        view = next((one for one in await pool.views() if one.model == model), None)
-        if view is None:
-            self.runtime.registry.get(model)
-            yield {"event": "done", **NOT_LOADED}
-            return
-        await pool.look()
-        before = {device.id: device.available_bytes for device in pool.devices()}
-        yield {"event": "unloading", "model": model, "leases": view.leases}
-        await pool.unload(model)
-        freed_bytes = sum(
-            max(0, min(device.available_bytes - before.get(device.id, 0), held_bytes))
-            for device in pool.devices()
-            if (held_bytes := view.measured.get(device.id, 0))
-        )
-        yield {
-            "event": "done",
-            "was_loaded": True,
-            "is_wanted": pool.is_loaded(model),
-            "held_bytes": view.held_bytes,
-            "freed_bytes": freed_bytes,
-        }
-
-    def pin(self, model: str, *, is_pinned: bool) -> Event:
-        """Keep a model once it is loaded, or no longer; the setting is the command's affair.
-
-        Raises:
-            UnknownModel: nothing is called so.
-        """
-        if is_pinned:
-            self.runtime.registry.get(model)
-        pool = self.runtime.pool
-        pool.pin(model, is_pinned=is_pinned)
-        return {"pinned": sorted(pool.pinned), "is_loaded": pool.is_loaded(model)}
-
-    async def ps(self) -> Event:
-        """Who runs, with memory as measured now."""
-        views, pool = await self.runtime.views(), self.runtime.pool
-        devices = looks.budgets_told(pool.devices(), views)
-        return {
-            "household": {
-                "pid": os.getpid(),
-                "uptime_s": round(self.uptime_s, 1),
-                "measured_bytes": pss_bytes(os.getpid()),
-            },
-            "models": [
-                looks.model_told(view, pool.counters.loads.get(view.model, 0)) for view in views
-            ],
-            "devices": devices,
-            "total_bytes": sum(view.held_bytes for view in views),
-            "budget_bytes": sum(device["budget_bytes"] for device in devices),
-        }
-
-    async def top(self) -> Event:
-        """The same, and what is going on: memory of every device, who waits, who had to go."""
-        told, pool, now = await self.ps(), self.runtime.pool, time.monotonic()
-        if self._host is None:
-            self._host = await asyncio.to_thread(this_machine_of, self.config)
-        views, waiting = await self.runtime.views(), pool.queue()
-        private = {CPU: await asyncio.to_thread(pool.held_bytes)}
-        tempo = self.runtime.tempo
-        models = [
-            looks.model_told(view, pool.counters.loads.get(view.model, 0))
-            | looks.workings_told(view, waiting, tempo.tokens_per_s(view.model, now))
-            for view in views
-        ]
-        return told | {
-            "devices": looks.memory_told(pool.devices(), views, self._host, private),
-            "models": models,
-            "queue": looks.queue_told(waiting),
-            "evictions": looks.evictions_told(tuple(pool.past), now),
-            "cooling": looks.cooling_told(pool.resting()),
-        }
-
     async def metrics(self) -> bytes:
         """The same in Prometheus form."""
         views = await self.runtime.views()
-        return exposition(self.runtime, views, self.uptime_s, self.triggers.tally)
+        return exposition(self.runtime, views, self.models.uptime_s, self.triggers.tally)
 
     def signal(self, body: Event) -> AsyncGenerator[Event]:
         """What follows from a signal. Body: `name`, `fields`; optional `language`.
@@ -260,10 +158,6 @@ class Household:
     def signalled(self, body: Event) -> Event:
         """What followed lately, and what the household before left unfinished."""
         return signals.lately(self.runtime, self.triggers, _language(body))
-
-    @property
-    def uptime_s(self) -> float:
-        return time.monotonic() - self._opened
 
     def stop(self) -> None:
         """End once the answers in hand are finished."""
@@ -310,17 +204,6 @@ class Household:
             temperature=answers.temperature,
             talk=self.runtime.sampling(model),
         )
-
-    async def _lies(self, model: str) -> Event:
-        """Where a model lies, and how much of it there is."""
-        for view in await self.runtime.views():
-            if view.model == model:
-                return {
-                    "device": view.device,
-                    "planned_bytes": view.need_bytes,
-                    "measured_bytes": view.held_bytes,
-                }
-        return {"device": CPU, "planned_bytes": 0, "measured_bytes": 0}  # gone already
 
     def _family(self, client_pid: object) -> set[int]:
         """The processes that work on a client's question, it included."""
