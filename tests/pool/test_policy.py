@@ -162,6 +162,47 @@ def test_an_end_that_gave_no_memory_back_is_not_counted_as_free() -> None:
     assert refusals(world) == [(waiting, "does_not_fit")]
 
 
+def test_two_that_start_at_once_do_not_take_each_others_memory_for_free() -> None:
+    """What one is still to take looks available (vLLM #55827)."""
+    world = world_of(capacity=70)
+    world.ask("primary")
+    world.see()
+    world.ask("light")
+    assert list(world.alive.values()) == ["primary"]
+    world.fill(world.worker("primary"), 0.5)
+    world.see()
+    assert list(world.alive.values()) == ["primary"]
+
+
+def test_one_that_grows_while_another_ends_is_not_taken_for_memory_that_did_not_come_back() -> None:
+    """Attributed by process (oMLX #1774): 30 came back, though 20 more are in use."""
+    world = world_of(capacity=110)
+    world.ask("primary")
+    world.start(world.worker("primary"))
+    world.fill(world.worker("primary"), 0.4)
+    world.see()
+    world.use_once("light")
+    world.use_once("micro")
+    waiting = world.ask("light2", MODELS["light"])
+    assert world.models_of(world.stopping) in (["light"], ["micro"])
+    world.fill(world.worker("primary"), 0.8)
+    for worker in list(world.stopping):
+        world.end(worker)
+    assert waiting not in [refusal.ticket for refusal in world.refused]
+    assert "light2" in world.alive.values()
+
+
+def test_memory_that_is_short_costs_one_model_not_all() -> None:
+    """An OOM answered by evicting everything."""
+    world = world_of(capacity=110)
+    for model in ("light", "micro", "tiny"):
+        world.use_once(model)
+    world.taken["cpu"] = 56
+    world.see()
+    world.happened(Pressed())
+    assert len(world.stopping) == 1
+
+
 def test_a_start_that_failed_is_told_to_everyone_who_waited_for_it() -> None:
     world = world_of()
     first, second = world.ask("primary"), world.ask("primary")
@@ -254,6 +295,16 @@ def test_a_lease_on_a_dead_worker_is_not_one_on_its_successor() -> None:
     world.start(world.worker("primary"))
     world.release(old)
     assert world.loaded("primary").leases == {new}
+
+
+def test_who_leaves_during_a_load_stops_nothing_and_leaves_nothing_behind() -> None:
+    world = world_of()
+    gives_up, stays = world.ask("primary"), world.ask("primary")
+    world.cancel(gives_up)
+    world.start(world.worker("primary"))
+    assert set(world.leases) == {stays}
+    world.cancel(stays)
+    assert world.loaded("primary").is_idle
 
 
 def test_nobody_takes_memory_that_an_older_one_waits_for() -> None:
