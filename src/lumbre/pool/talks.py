@@ -6,11 +6,13 @@ it comes back, it reads that file instead of the prompt. What then counts is the
 own word in the next answer, how many tokens it had: a state that brought fewer than it was
 said to hold is a miss and goes.
 
-Some models cannot be cut back to an earlier token (recurrent ones, and those with sliding
-windows beyond their window): in a running worker llama.cpp helps itself with checkpoints,
-which it does not write to files (its issue 28194), so that after a restore it reads all of
-the prompt. The answer is right all the same. Such a model is known by its first miss, and
-no more of its states are written while the household is open.
+Some models cannot be cut back to an earlier token: recurrent ones, and those with sliding
+windows beyond their window. There llama.cpp goes on from its checkpoints, of which it writes
+those of a slot behind its state and reads them again (b11549 and b11669, tried; older builds
+do not, its issue 28194). So after a swap as in a running worker such a talk goes on where
+its last prompt began to differ, and one that differs earlier is read again from the start.
+A build that brings nothing at all is known by its first miss, and no more states of that
+model are written while the household is open.
 """
 
 import asyncio
@@ -307,14 +309,12 @@ def marks(messages: Sequence[Message]) -> tuple[str, ...]:
 def expected_tokens(kept: Kept, said: Sequence[str]) -> int:
     """The least an engine must have of a prompt after this state was restored.
 
-    A prompt that goes on from the last one has all of it. One that differs earlier, as where
-    passages of documents stood in it, has what comes before; of that only is known that it is
-    something.
+    A prompt that goes on from the last one has all of it. Of one that differs earlier, as
+    where passages of documents stood in it, nothing can be said: it depends on the engine.
     """
-    common = shared(kept.said, said)
-    if common and common == len(kept.said):
-        return max(1, min(kept.prompt_tokens, kept.tokens) - _TAIL_TOKENS)
-    return 1 if common else 0
+    if not kept.said or shared(kept.said, said) < len(kept.said):
+        return 0
+    return max(0, min(kept.prompt_tokens, kept.tokens) - _TAIL_TOKENS)
 
 
 def fingerprint_of(prepared: Prepared) -> str:
