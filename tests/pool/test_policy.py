@@ -192,6 +192,20 @@ def test_one_that_grows_while_another_ends_is_not_taken_for_memory_that_did_not_
     assert "light2" in world.alive.values()
 
 
+def test_a_look_that_began_before_a_process_was_gone_does_not_take_its_memory_back() -> None:
+    world = world_of(capacity=60)
+    world.use_once("primary")
+    world.use_once("tiny")
+    late = world.saw()
+    world.ask("light")
+    world.now += 1.0
+    world.end(world.worker("primary"))
+    world.happened(late)
+    world.happened(Pressed())
+    assert sorted(world.alive.values()) == ["light", "tiny"]
+    assert not world.stopping
+
+
 def test_memory_that_is_short_costs_one_model_not_all() -> None:
     """An OOM answered by evicting everything."""
     world = world_of(capacity=110)

@@ -47,7 +47,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class Saw:
-    """Memory and time, read together: bytes by device, after the reserve; `held` by worker."""
+    """Bytes by device, after the reserve, and `held` by worker; `now` is when the look began."""
 
     now: float
     available: Resources

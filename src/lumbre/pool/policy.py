@@ -113,12 +113,17 @@ def _ask(state: State, ticket: Ticket, terms: Terms) -> Decision:
 
 
 def _saw(state: State, seen: Saw) -> State:
-    """Take figures down. Who was to yield to another program stays when that one is gone."""
+    """Take figures down, unless newer ones are there: those read before a process was seen gone
+    may arrive after it. Who was to yield to another program stays when that one is gone.
+    """
+    if seen.now < state.saw_at:
+        return state
     workers = {
         number: replace(loaded, held=seen.held.get(number, {}))
         for number, loaded in state.workers.items()
     }
-    state = replace(state, now=seen.now, available=seen.available, workers=workers)
+    now = max(state.now, seen.now)
+    state = replace(state, now=now, saw_at=seen.now, available=seen.available, workers=workers)
     return state if short(state) else state.stays("pressure")
 
 

@@ -220,7 +220,7 @@ class Pool:
         """Models that failed and are left alone for a while."""
         now = time.monotonic()
         return [
-            Resting(model, cooling.until - now, str(self._failures.get(cooling.worker, "")))
+            Resting(model, cooling.until - now, self._failures.get(cooling.worker))
             for model, cooling in self._state.cooling.items()
             if cooling.until > now
         ]
@@ -376,8 +376,9 @@ class Pool:
 
     def _seen(self) -> Saw:
         there = {n: r.worker for n, r in list(self._running.items()) if r.worker}
+        begun = time.monotonic()
         available, held = self._sight.private(there)
-        return Saw(time.monotonic(), available, held)
+        return Saw(begun, available, held)
 
     def _set_alarm(self) -> None:
         """Wake when the next idle worker's time is up."""

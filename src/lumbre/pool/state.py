@@ -87,6 +87,8 @@ class State:
     """Everything a decision looks at."""
 
     now: float = 0.0
+    saw_at: float = 0.0
+    """When somebody began to read what is available."""
     available: Resources = field(default_factory=dict)
     """Bytes by device as last seen, less the reserve; what workers hold is not in it."""
     caps: Resources = field(default_factory=dict)
