@@ -1,5 +1,6 @@
 """The page of `lumbre top` says the same at any width and height, with and without colour."""
 
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,11 @@ from lumbre.cli.live import _style
 from lumbre.cli.render import width_of
 from lumbre.cli.top_lines import plain, wide
 from lumbre.cli.top_map import lettered, stretches
-from lumbre.cli.top_view import page, short_time, why_told
-from lumbre.words import LANGUAGES, Language, sentences
+from lumbre.cli.top_view import failure_told, page, short_time, why_told
+from lumbre.core.errors import BeingPulled, WorkerFailed
+from lumbre.pool.lease import Resting
+from lumbre.server.looks import cooling_told
+from lumbre.words import LANGUAGES, Language, Sentence, sentences
 
 GB = 10**9
 NAMES = st.text("abcdefghijklmnop0123456789.-_Яñ字", min_size=1, max_size=50)
@@ -219,6 +223,15 @@ def test_every_reason_and_standing_has_words(language: Language) -> None:
 def test_what_cools_down_is_told_with_when_and_why() -> None:
     cooling = [{"model": "bad", "retry_after_s": 42.0, "reason": "it ended with status 1"}]
     assert "bad  in 42 s  it ended with status 1" in shown(snapshot(cooling=cooling))
+
+
+def test_a_failure_is_told_in_the_reader_s_language() -> None:
+    failure = WorkerFailed(model="bad", reason=Sentence("docs.empty"), log="bad.log")
+    (cooling,) = cooling_told([Resting("bad", 42.0, failure)])
+    told = shown(snapshot(cooling=[json.loads(json.dumps(cooling))]), "es")
+    assert "bad  en 42 s  el archivo está vacío" in told
+    (other,) = cooling_told([Resting("bad", 1.0, BeingPulled(model="bad"))])
+    assert failure_told(other, "ru") == BeingPulled(model="bad").message("ru")
 
 
 def test_a_low_terminal_keeps_memory_and_models_and_lets_the_past_go() -> None:

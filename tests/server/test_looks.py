@@ -1,8 +1,10 @@
 """What `ps` and `top` tell is what was measured, and each figure is what its name says."""
 
+from lumbre.core.errors import WorkerFailed
 from lumbre.core.machine import CPU, Device, Host
 from lumbre.pool.lease import DeviceView, Ended, Resting, View, Waiting
 from lumbre.server import looks
+from lumbre.server.errors import from_json
 
 GB = 10**9
 
@@ -97,5 +99,12 @@ def test_the_last_one_unloaded_comes_first_with_its_age() -> None:
 
 
 def test_a_model_that_rests_is_told_with_its_reason() -> None:
-    (told,) = looks.cooling_told([Resting("m", 12.34, "out of memory")])
-    assert told == {"model": "m", "retry_after_s": 12.3, "reason": "out of memory"}
+    failure = WorkerFailed(model="m", reason="out of memory", log="m.log")
+    (told,) = looks.cooling_told([Resting("m", 12.34, failure)])
+    assert (told["model"], told["retry_after_s"]) == ("m", 12.3)
+    assert "out of memory" in told["reason"]
+    known = from_json(told)
+    assert isinstance(known, WorkerFailed)
+    assert known.facts == failure.facts
+    (silent,) = looks.cooling_told([Resting("m", 1.0, None)])
+    assert (silent["reason"], silent["error"]) == ("", None)

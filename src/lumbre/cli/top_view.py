@@ -9,6 +9,7 @@ from typing import Any
 
 from lumbre.cli.top_lines import BLANK, Line, Piece, aligned, between, cropped, tabled
 from lumbre.cli.top_map import colour_of, memory_map
+from lumbre.server.errors import from_json
 from lumbre.words import Language, number, say, sentences, size
 
 Snapshot = Mapping[str, Any]
@@ -182,11 +183,21 @@ def _cooling(cooling: Sequence[Snapshot], language: Language, width: int) -> _Se
         [
             (Piece(f"  {one['model']}"),),
             (Piece(say("top.again", language, left=short_time(one["retry_after_s"], language))),),
-            (Piece(str(one["reason"]), "bad"),),
+            (Piece(failure_told(one, language), "bad"),),
         ]
         for one in cooling
     ]
     return _listed((Piece(say("top.cooling", language), "title"),), rows, width)
+
+
+def failure_told(cooling: Snapshot, language: Language) -> str:
+    """What went wrong with a model, without its name where the error has a reason."""
+    error = from_json(dict(cooling))
+    if error is None:
+        return str(cooling["reason"])
+    if "reason" in error.facts:
+        return say("top.reason", language, reason=error.facts["reason"])
+    return error.message(language)
 
 
 def _listed(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from lumbre.core.backend import Engine, WorkerSettings
+from lumbre.core.errors import LumbreError
 from lumbre.core.machine import CPU
 from lumbre.core.model import Manifest
 from lumbre.core.plan import Footprint
@@ -147,7 +148,7 @@ class Resting:
 
     model: str
     retry_after_s: float
-    reason: str
+    failure: LumbreError | None
 
 
 @dataclass(frozen=True, slots=True)

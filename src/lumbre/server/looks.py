@@ -8,6 +8,7 @@ from typing import Any
 
 from lumbre.core.machine import Host
 from lumbre.pool.lease import DeviceView, Ended, Resting, View, Waiting
+from lumbre.server.errors import as_json
 
 Told = dict[str, Any]
 
@@ -100,12 +101,13 @@ def evictions_told(past: Sequence[Ended], now: float) -> list[Told]:
 
 
 def cooling_told(resting: Sequence[Resting]) -> list[Told]:
-    """Who failed and is left alone."""
+    """Who failed and is left alone, with the error as it goes over a wire."""
     return [
         {
             "model": one.model,
             "retry_after_s": round(one.retry_after_s, 1),
-            "reason": one.reason,
+            "reason": str(one.failure or ""),
+            **(as_json(one.failure) if one.failure else {"error": None}),
         }
         for one in resting
     ]
