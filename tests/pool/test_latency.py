@@ -66,6 +66,12 @@ def test_one_slow_answer_of_twenty_is_forgiven() -> None:
     assert world.effects == []
 
 
+def test_answers_that_take_all_they_may_are_no_fault() -> None:
+    world = World()
+    world.answer(*[LIMIT_S] * 40)
+    assert world.effects == []
+
+
 def test_nineteen_answers_however_slow_say_nothing() -> None:
     world = World()
     world.answer(*[60.0] * 19)

@@ -8,7 +8,6 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from lumbre.pool.residency import (
     Candidate,
-    CannotEarn,
     Earn,
     Effect,
     Event,
@@ -20,6 +19,7 @@ from lumbre.pool.residency import (
     PersonaScored,
     State,
     TaskDone,
+    Tell,
     decide,
 )
 
@@ -98,7 +98,8 @@ def test_it_loses_its_place_a_margin_below_where_it_earned_it() -> None:
 def test_a_place_is_lost_when_nobody_has_asked_for_long_enough() -> None:
     world = World(Candidate("moe", LONG, fits=True))
     world.tasks(short=20, long=20)
-    world.happened(Passed(world.now + 86_400))
+    world.happened(Passed(world.now + 1.5 * 86_400))
+    assert 10 < world.state.tasks < LIMITS.least_tasks
     assert world.state.earned == {"moe"}
     world.happened(Passed(world.now + 4 * 86_400))
     assert world.state.earned == set()
@@ -130,10 +131,10 @@ def test_one_that_does_not_fit_is_named_once_and_earns_its_place_when_it_does() 
     world = World(Candidate("moe", LONG, fits=False))
     world.tasks(short=10, long=40)
     (said,) = world.effects
-    assert isinstance(said, CannotEarn)
+    assert isinstance(said, Tell)
     assert (said.need, said.model) == ("long_context", "moe")
     world.offer(Candidate("moe", LONG, fits=True))
-    assert [type(effect) for effect in world.effects] == [CannotEarn, Earn]
+    assert [type(effect) for effect in world.effects] == [Tell, Earn]
 
 
 def test_a_need_that_comes_back_is_told_again() -> None:
@@ -142,11 +143,11 @@ def test_a_need_that_comes_back_is_told_again() -> None:
         world.score(0.5)
         world.score(0.6)
         world.score(0.9)
-    assert [effect.need for effect in world.effects if isinstance(effect, CannotEarn)] == [
+    assert [effect.need for effect in world.effects if isinstance(effect, Tell)] == [
         "persona",
         "persona",
     ]
-    assert all(effect.model is None for effect in world.effects if isinstance(effect, CannotEarn))
+    assert all(effect.model is None for effect in world.effects if isinstance(effect, Tell))
 
 
 def test_one_model_for_both_needs_keeps_its_place_until_both_have_passed() -> None:

@@ -112,6 +112,14 @@ def test_two_who_speak_in_turns_are_one_stretch() -> None:
     assert world.told == [(10, "divert")]
 
 
+def test_without_a_wait_it_diverts_and_restores_at_once() -> None:
+    world = World(Limits(busy_s=0, pause_s=0, quiet_s=0))
+    world.happened(SpeechBegan(0))
+    assert world.state.is_diverted
+    world.happened(SpeechEnded(0))
+    assert world.told == [(0, "divert"), (0, "quiet")]
+
+
 def test_an_end_without_a_beginning_says_nothing() -> None:
     world = World()
     world.speak(5)

@@ -1,7 +1,8 @@
 """A home whose models are all SmolLM2, under several ids, in several roles."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+import shutil
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from lumbre.config import Config, load
 from lumbre.core.model import Capability, Manifest, Role
+from lumbre.planning import this_machine_of
 from lumbre.registry.add import manifest_from_file
 from lumbre.registry.manifest import save_manifest
 from lumbre.runtime import Runtime
@@ -24,20 +26,44 @@ def described(smollm2: Path) -> Manifest:
     return manifest_from_file(smollm2, "primary", model_id="main")
 
 
+@pytest.fixture(scope="session")
+def asked(described: Manifest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database that knows already what the engine says of these weights."""
+    config = written(tmp_path_factory.mktemp("asked"), (described, light(described)))
+    with closing(Store(config.folders.database)) as store:
+        runtime = Runtime(config, store)
+        host = this_machine_of(config)
+        runtime.planning.plan(runtime.planning.wanted(host), host)
+        copy = config.folders.home / "copy.db"
+        store.copy(copy)
+    return copy
+
+
 @pytest.fixture
-def make_home(home: Path, described: Manifest) -> Iterator[MakeHome]:
+def make_home(home: Path, described: Manifest, asked: Path) -> MakeHome:
     """Write a primary `main` and these models, and read the settings."""
 
     def make(*others: Manifest, **settings: str) -> Config:
-        flags = {key.replace("__", "."): value for key, value in settings.items()}
-        flags |= {"worker.prompt_threads": "1", "llm.primary.context_length": "2048"}
-        config = load({"LUMBRE_HOME": str(home)}, flags)
-        config.folders.make()
-        for manifest in (described, *others):
-            save_manifest(manifest, config.folders.registry / f"{manifest.id}.yaml")
+        config = written(home, (described, *others), **settings)
+        if not config.folders.database.exists():
+            shutil.copyfile(asked, config.folders.database)
         return config
 
-    yield make
+    return make
+
+
+def written(home: Path, models: Sequence[Manifest], **settings: str) -> Config:
+    flags = {key.replace("__", "."): value for key, value in settings.items()}
+    flags |= {"worker.prompt_threads": "1", "llm.primary.context_length": "2048"}
+    config = load({"LUMBRE_HOME": str(home)}, flags)
+    config.folders.make()
+    for manifest in models:
+        save_manifest(manifest, config.folders.registry / f"{manifest.id}.yaml")
+    return config
+
+
+def light(described: Manifest) -> Manifest:
+    return replace(described, id="light", role="lightweight")
 
 
 @pytest.fixture

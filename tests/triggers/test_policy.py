@@ -82,6 +82,11 @@ def test_closing_stops_each_and_takes_no_more() -> None:
     assert seen == [Answer(3, "stopping"), Answer(1, "stopping", "moe")]
 
 
+def test_a_caller_that_leaves_ends_its_own_work_alone() -> None:
+    _, seen = run(Sent(0, 1, JUDGE, MOE), Sent(0, 2, JUDGE, MOE), Withdrawn(1, 2))
+    assert seen[2:] == [Stop(2)]
+
+
 class Sending(RuleBasedStateMachine):
     """Triggers come, work ends or does not, callers leave, time passes, the household closes."""
 

@@ -195,7 +195,7 @@ class Guards:
                 )  # fmt: skip
             case residency.Lose(model, need, is_gone):
                 return Sentence(f"guards.lose_{'gone' if is_gone else need}", model=model)
-            case residency.CannotEarn(need, model, figure, threshold):
+            case residency.Tell(need, model, figure, threshold):
                 return Sentence(
                     f"guards.no_{'room' if model else 'model'}_{need}",
                     model=model or "", found_share=figure, threshold_share=threshold,

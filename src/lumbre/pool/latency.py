@@ -140,7 +140,7 @@ def p95(seconds: Sequence[float]) -> float:
 def _pass(state: State) -> tuple[State, tuple[Effect, ...]]:
     """Those whose time is over begin anew."""
     over = {
-        model: replace(record, off=None, answers=())
+        model: replace(record, off=None)
         for model, record in state.models.items()
         if record.off is not None and state.now >= record.off.until
     }

@@ -140,8 +140,8 @@ class Lose:
 
 
 @dataclass(frozen=True, slots=True)
-class CannotEarn:
-    """There is a need, and no place for `model`; without one, no model for it."""
+class Tell:
+    """Say that there is a need and no room for `model`; without one, no model for it."""
 
     need: Need
     model: str | None
@@ -149,7 +149,7 @@ class CannotEarn:
     threshold: float
 
 
-Effect = Earn | Lose | CannotEarn
+Effect = Earn | Lose | Tell
 
 
 def decide(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
@@ -218,7 +218,7 @@ def _earn(state: State) -> tuple[State, tuple[Effect, ...]]:
         if chosen is None:
             if need not in state.told:
                 model = able[0].model if able else None
-                effects.append(CannotEarn(need, model, *_figures(state, need)))
+                effects.append(Tell(need, model, *_figures(state, need)))
                 state = replace(state, told=state.told | {need})
             continue
         if chosen not in has_place:

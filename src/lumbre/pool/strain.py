@@ -109,9 +109,7 @@ def decide(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
                 state = replace(state, stretch_since=state.now)
             state = replace(state, speaking=state.speaking | {source})
         case SpeechEnded(_, source) if source in state.speaking:
-            left = state.speaking - {source}
-            quiet_since = state.quiet_since if left else state.now
-            state = replace(state, speaking=left, quiet_since=quiet_since)
+            state = replace(state, speaking=state.speaking - {source}, quiet_since=state.now)
     state, more = _pass(state)
     return state, (*effects, *more)
 
