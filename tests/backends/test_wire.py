@@ -169,6 +169,30 @@ def test_an_engine_that_falls_silent_is_a_failure() -> None:
         assert "silent" in str(error.facts["reason"])
 
 
+def test_a_request_under_way_ends_with_the_connection_and_opens_no_other() -> None:
+    async def story() -> None:
+        asked = asyncio.Event()
+
+        async def answer(number: int, writer: asyncio.StreamWriter) -> None:
+            if number == 1:
+                writer.write(reply({}))
+            else:
+                asked.set()
+
+        recorder = Recorder(answer)
+        async with recorder.listening() as wire:
+            await wire.post("/p", {})
+            asking = asyncio.create_task(wire.post("/p", {}))
+            await asked.wait()
+            await wire.close()
+            with pytest.raises(WorkerFailed):
+                await asking
+            assert recorder.connections == 1
+            assert wire._session is None
+
+    asyncio.run(story())
+
+
 def test_leaving_a_stream_closes_its_connection_at_once() -> None:
     async def answer(_: int, writer: asyncio.StreamWriter) -> None:
         writer.write(stream('{"n": 1}', '{"n": 2}'))

@@ -189,14 +189,15 @@ class Wire:
         cross with our request. Then no byte of an answer comes, and nothing was begun. A
         connection of our own making that breaks is the engine's end, and is not retried.
         """
+        session = self._sessions()
         while True:
             trace = SimpleNamespace(is_reused=False)
             try:
-                return await self._sessions().request(
+                return await session.request(
                     method, self._url + path, json=body, trace_request_ctx=trace
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                if not trace.is_reused:
+                if not trace.is_reused or session.closed:
                     raise self._failed(error) from error
             except (aiohttp.ClientError, TimeoutError) as error:
                 raise self._failed(error) from error

@@ -32,6 +32,8 @@ class Running:
     failure: LumbreError | None = None
     ready: float | None = None
     """Since when, on the monotonic clock; None: not yet."""
+    is_ending: bool = False
+    """Its connection is given back: nobody asks it anything any more."""
     is_doubted: bool = False
     """It broke off an answer, and has to show that it still gives a token."""
 
@@ -111,6 +113,7 @@ class Running:
 
     async def end(self) -> None:
         """Give the connection back and see the process gone."""
+        self.is_ending = True
         if self.engine is not None:
             with suppress(LumbreError):
                 await self.engine.close()

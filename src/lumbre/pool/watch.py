@@ -24,6 +24,7 @@ from lumbre.pool.health import (
     judge,
 )
 from lumbre.pool.running import Running
+from lumbre.pool.worker import Worker
 
 _log = logging.getLogger(__name__)
 
@@ -86,18 +87,26 @@ class Watch:
 
     async def look(self) -> None:
         """Look at each worker once, ask those that are due, and tell of those that stand still."""
-        ready = {
-            number: (running.worker.pid, running.engine)
-            for number, running in self._workers.items()
-            if running.ready is not None and running.worker and running.engine
-        }
-        pulses = await asyncio.to_thread(_pulses, {n: pid for n, (pid, _) in ready.items()})
+        pids = {number: worker.pid for number, (worker, _) in self._ready().items()}
+        pulses = await asyncio.to_thread(_pulses, pids)
+        ready = self._ready()
         for number in self._cases.keys() - ready.keys():
             if asking := self._cases.pop(number).asking:
                 asking.cancel()
         now_s = self._now()
-        for number, (_, engine) in ready.items():
-            self._judge(number, engine, pulses[number], now_s)
+        for number in ready.keys() & pulses.keys():
+            self._judge(number, ready[number][1], pulses[number], now_s)
+
+    def _ready(self) -> dict[int, tuple[Worker, Engine]]:
+        """Those that have given their first token and are not ending."""
+        return {
+            number: (running.worker, running.engine)
+            for number, running in self._workers.items()
+            if running.ready is not None
+            and not running.is_ending
+            and running.worker
+            and running.engine
+        }
 
     def _judge(self, number: int, engine: Engine, beat: Pulse, now_s: float) -> None:
         case = self._cases.setdefault(number, _Case(engine))
