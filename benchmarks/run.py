@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
-NOT_BENCHMARKS = {"run", "recording", "memory_cells"}
+NOT_BENCHMARKS = {"run", "recording", "memory_cells", "homes", "intervals", "sampling"}
 
 
 def main() -> int:
