@@ -90,6 +90,7 @@ def test_a_variable_that_names_no_setting_is_refused(home: Path) -> None:
         "[memory]\nreserve_bytes = 'much'\n",
         "[llm.primary]\nid = 7\n",
         "[pool]\npinned = 7\n",
+        "[triggers]\nuses = ['Plan.Generat']\n",
         "[pool]\npinned = ['a', 7]\n",
         "[pool]\nidle_s = inf\n",
         "[pool]\nidle_s = nan\n",
