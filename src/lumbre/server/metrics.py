@@ -43,6 +43,9 @@ NAMES = (
     "lumbre_cached_tokens_total",
     "lumbre_output_tokens_total",
     "lumbre_embedded_texts_total",
+    "lumbre_states_saved_total",
+    "lumbre_states_restored_total",
+    "lumbre_state_misses_total",
     "lumbre_triggers_total",
     "moe_judge_latency_ms",
     "moe_planner_latency_ms",
@@ -74,6 +77,7 @@ class _Reading(Collector):
         yield from self._pool()
         yield from self._answers()
         yield from self._spent()
+        yield from self._states()
         yield from self._of_triggers()
 
     def _workers(self) -> Iterator[Metric]:
@@ -149,6 +153,16 @@ class _Reading(Collector):
         )
         yield _counter("lumbre_output_tokens", "Tokens written", spent.output_tokens)
         yield _counter("lumbre_embedded_texts", "Texts turned into vectors", spent.embedded_texts)
+
+    def _states(self) -> Iterator[Metric]:
+        counts = self._runtime.pool.talks.counts
+        yield _counter("lumbre_states_saved", "Talks written to disk", counts.saves)
+        yield _counter("lumbre_states_restored", "Talks read back from disk", counts.restores)
+        yield _counter(
+            "lumbre_state_misses",
+            "Talks read back of which the engine then had less than was written",
+            counts.misses,
+        )
 
     def _of_triggers(self) -> Iterator[Metric]:
         told = self._triggers
