@@ -201,6 +201,26 @@ async def test_who_asks_a_stopped_worker_is_told_why_too(smollm2: Path, tmp_path
         assert why(caught.value).key == "pool.still.stopped"
 
 
+async def test_a_worker_stopped_while_it_starts_is_given_up_and_who_waits_is_told_why(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    never = tmp_path / "never.gguf"
+    os.mkfifo(never)  # nobody writes into it: who opens it waits
+    async with pool_of({"first": never}, tmp_path) as pool:
+        asking = asyncio.create_task(use_once(pool, "first"))
+        while not (pids := pool_pids(pool)):
+            await asyncio.sleep(0)
+        signalled(pids[0], signal.SIGSTOP)
+        with pytest.raises(WorkerFailed) as caught:
+            await asking
+        assert why(caught.value).key == "pool.still.stopped"
+        assert not is_running(pids[0])
+
+
+def pool_pids(pool: Pool) -> list[int]:
+    return [one.pid for one in pool._running.values() if one.pid]
+
+
 @pytest.mark.slow
 async def test_a_stopped_worker_that_goes_on_before_the_limit_lives_on(
     smollm2: Path, tmp_path: Path

@@ -371,7 +371,7 @@ class Pool:
     def stalled(self, worker: int, reason: str) -> None:
         """A worker stands still: end it, and tell those who use it why."""
         if running := self._running.get(worker):
-            running.failure = running.failed(reason)
+            running.stands_still(reason)
             self._happened(Stalled(worker))
 
     def _seen(self) -> Saw:

@@ -26,6 +26,8 @@ class Running:
 
     prepared: Prepared
     log_path: Path
+    pid: int | None = None
+    """As soon as there is a process."""
     worker: Worker | None = None
     engine: Engine | None = None
     task: asyncio.Task[None] | None = None
@@ -63,13 +65,22 @@ class Running:
         launch = backend.launch(prepared.manifest, prepared.files, prepared.settings, key)
         try:
             async with asyncio.timeout(timeout_s):
-                self.worker = await Worker.start(launch, self.model, self.log_path)
+                self.worker = await Worker.start(launch, self.model, self.log_path, self._spawned)
                 self.engine = backend.connect(prepared.manifest, self.worker.url, key)
                 await self.engine.ready()
         except TimeoutError as error:
             raise self.failed(f"no first token within {timeout_s:.0f} s") from error
         self.ready = time.monotonic()
         return self.ready - begun
+
+    def _spawned(self, pid: int) -> None:
+        self.pid = pid
+
+    def stands_still(self, reason: str) -> None:
+        """Keep why it will be ended; one that was still starting is given up at once."""
+        self.failure = self.failed(reason)
+        if self.ready is None and self.task is not None:
+            self.task.cancel()
 
     async def is_well(self) -> bool:
         """Whether it still answers; one that failed its last request must show it.

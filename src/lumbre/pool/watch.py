@@ -24,7 +24,6 @@ from lumbre.pool.health import (
     judge,
 )
 from lumbre.pool.running import Running
-from lumbre.pool.worker import Worker
 
 _log = logging.getLogger(__name__)
 
@@ -36,8 +35,9 @@ MEMORY_S = 0.5
 class _Case:
     """One worker under watch."""
 
-    engine: Engine
     track: Track | None = None
+    signs: int = 0
+    """Looks at which it was still starting and not stopped."""
     questions: int = 0
     answer: Answer | None = None
     asking: asyncio.Task[None] | None = None
@@ -57,8 +57,12 @@ class Watch:
         look_s: float = LOOK_S,
         memory_s: float = MEMORY_S,
     ) -> None:
-        """`workers` are those to look after, by number, once they are ready; `stalled` hears
-        once of each that stands still, and why; `memory` looks at memory itself."""
+        """`workers` are those to look after, by number; `stalled` hears once of each that
+        stands still, and why; `memory` looks at memory itself.
+
+        Of a worker that is still starting nothing is known but whether it was stopped: a disk
+        may take its time.
+        """
         self._workers = workers
         self._stalled = stalled
         self._memory = memory
@@ -87,34 +91,30 @@ class Watch:
 
     async def look(self) -> None:
         """Look at each worker once, ask those that are due, and tell of those that stand still."""
-        pids = {number: worker.pid for number, (worker, _) in self._ready().items()}
-        pulses = await asyncio.to_thread(_pulses, pids)
-        ready = self._ready()
-        for number in self._cases.keys() - ready.keys():
+        pulses = await asyncio.to_thread(_pulses, dict(self._pids()))
+        living = {number for number, _ in self._pids()}
+        for number in self._cases.keys() - living:
             if asking := self._cases.pop(number).asking:
                 asking.cancel()
         now_s = self._now()
-        for number in ready.keys() & pulses.keys():
-            self._judge(number, ready[number][1], pulses[number], now_s)
+        for number in living & pulses.keys():
+            self._judge(number, self._workers[number], pulses[number], now_s)
 
-    def _ready(self) -> dict[int, tuple[Worker, Engine]]:
-        """Those that have given their first token and are not ending."""
-        return {
-            number: (running.worker, running.engine)
-            for number, running in self._workers.items()
-            if running.ready is not None
-            and not running.is_ending
-            and running.worker
-            and running.engine
-        }
+    def _pids(self) -> list[tuple[int, int]]:
+        """Of those that have a process and are not ending, by number."""
+        workers = self._workers.items()
+        return [(number, one.pid) for number, one in workers if one.pid and not one.is_ending]
 
-    def _judge(self, number: int, engine: Engine, beat: Pulse, now_s: float) -> None:
-        case = self._cases.setdefault(number, _Case(engine))
+    def _judge(self, number: int, worker: Running, beat: Pulse, now_s: float) -> None:
+        case = self._cases.setdefault(number, _Case())
+        engine = worker.engine if worker.ready is not None else None
+        if engine is None:
+            case.signs += beat.state != "T"
         seen = Look(
             now_s=now_s,
-            is_busy=engine.is_busy,
-            progress=engine.progress,
-            broken=engine.broken,
+            is_busy=engine is None or engine.is_busy,
+            progress=case.signs + (engine.progress if engine else 0),
+            broken=engine.broken if engine else 0,
             cpu_s=beat.cpu_s,
             state=beat.state,
             answer=case.answer,
@@ -122,9 +122,9 @@ class Watch:
         )
         case.track, verdict = judge(case.track, seen)
         match verdict:
-            case Ask(by_token):
+            case Ask(by_token) if engine is not None:
                 case.questions += 1
-                question = _ask(case, case.questions, by_token=by_token)
+                question = _ask(case, engine, case.questions, by_token=by_token)
                 case.asking = asyncio.create_task(question, name=f"ask-worker-{number}")
                 case.asking.add_done_callback(_note)
             case StandsStill() if not case.is_told:
@@ -134,13 +134,13 @@ class Watch:
                 pass
 
 
-async def _ask(case: _Case, number: int, *, by_token: bool) -> None:
+async def _ask(case: _Case, engine: Engine, number: int, *, by_token: bool) -> None:
     """One question to a worker. For a token there is no limit here: as long as it computes it
     may yet come, and a worker that does not is found by the looks."""
     answer = Answer(number, by_token, "proved")
     try:
         async with asyncio.timeout(None if by_token else LIGHT_S):
-            await (case.engine.ready() if by_token else case.engine.alive())
+            await (engine.ready() if by_token else engine.alive())
     except EngineRefused as error:
         answer = replace(answer, outcome="refused", reason=str(error.facts["reason"]))
     except (LumbreError, TimeoutError) as error:

@@ -6,7 +6,7 @@ import os
 import secrets
 import signal
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,8 +34,15 @@ class Worker:
         self.log_path = log_path
 
     @classmethod
-    async def start(cls, launch: Launch, model: str, log_path: Path) -> "Worker":
-        """Spawn it and wait until it listens; a cancelled start leaves no process.
+    async def start(
+        cls,
+        launch: Launch,
+        model: str,
+        log_path: Path,
+        spawned: Callable[[int], None] | None = None,
+    ) -> "Worker":
+        """Spawn it and wait until it listens; a cancelled start leaves no process. `spawned`
+        hears its pid at once.
 
         It listens, which is not yet ready: that is the engine's word. Call from a thread
         that lives as long as the worker is to (see `lumbre.workers.life`).
@@ -48,6 +55,8 @@ class Worker:
         except OSError as error:
             reason = f"it could not be started: {error}"
             raise WorkerFailed(model=model, reason=reason, log=str(log_path)) from error
+        if spawned is not None:
+            spawned(process.pid)
         try:
             url = await _announced(process, launch)
         except BaseException:
