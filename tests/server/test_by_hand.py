@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from lumbre.config import load
-from lumbre.core.errors import ModelPinned, UnknownModel
+from lumbre.core.errors import DoesNotFit, ModelPinned, UnknownModel
 from lumbre.core.generation import ChatRequest
 from lumbre.core.messages import Message
+from lumbre.core.model import Manifest
 from lumbre.registry.household import write_household
 from lumbre.server.household import Household
 from tests.conftest import environment_of
@@ -37,6 +38,14 @@ async def household(home: Path, **more: str) -> AsyncIterator[Household]:
 
 async def everything(opened: Household, **body: Any) -> list[dict[str, Any]]:
     return [event async for event in opened.open([TINIEST], insists=True, **body)]
+
+
+async def test_before_anything_is_loaded_the_budget_is_known(home: Path) -> None:
+    async with household(home, LUMBRE_MEMORY__MAX_RAM_GB="0.4") as opened:
+        seen = await opened.models.ps()
+        assert (seen["models"], seen["total_bytes"]) == ([], 0)
+        assert 0 < seen["budget_bytes"] <= 400_000_000
+        assert [device["id"] for device in (await opened.models.top())["devices"]] == ["cpu"]
 
 
 async def test_a_model_in_use_ends_after_its_answer_and_not_before(home: Path) -> None:
@@ -105,6 +114,40 @@ async def test_a_pinned_model_stays_and_a_pin_can_be_taken_back(home: Path) -> N
             opened.models.pin("nobody", is_pinned=True)
         with pytest.raises(UnknownModel):
             await anext(opened.models.unload("nobody"))
+
+
+async def test_a_pinned_model_outlasts_its_time_and_makes_no_room(home: Path) -> None:
+    """Two copies of one model, the first pinned, in memory for one and a half."""
+    room = {"LUMBRE_POOL__PINNED": "first", "LUMBRE_MEMORY__MAX_RAM_GB": "0.4"}
+    async with household(home, **room) as opened:
+        copies = [copied(opened, name) for name in ("first", "second")]
+        async for _ in opened.models.load(copies[:1]):
+            pass
+        with pytest.raises(DoesNotFit):
+            async for _ in opened.models.load(copies[1:], insists=True):
+                pass
+        assert opened.runtime.pool.is_ready("first")
+    lasting = {"LUMBRE_POOL__IDLE_S": "0.2", "LUMBRE_POOL__KEEP_WHILE_FITS": "false"}
+    async with household(home, LUMBRE_POOL__PINNED="first", **lasting) as opened:
+        async for _ in opened.models.load(copies):
+            pass
+        while opened.runtime.pool.is_loaded("second"):
+            await asyncio.sleep(0)
+        assert opened.runtime.pool.is_ready("first")
+        (gone,) = (await opened.models.top())["evictions"]
+        assert (gone["model"], gone["why"]) == ("second", "idle")
+
+
+def copied(opened: Household, name: str) -> Manifest:
+    """A model of this name with the same weights, loaded on demand."""
+    registry = opened.runtime.registry
+    if name not in [model.id for model in registry.usable()]:
+        text = registry.path_of(TINIEST).read_text()
+        text = text.replace(f"id: {TINIEST}", f"id: {name}").replace(
+            "role: micro", "role: secondary"
+        )
+        (registry.folder / f"{name}.yaml").write_text(text)
+    return registry.get(name)
 
 
 async def test_top_tells_the_tempo_of_an_answer_and_who_waits(home: Path) -> None:

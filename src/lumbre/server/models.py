@@ -36,6 +36,7 @@ class Models:
 
     async def ps(self) -> Event:
         """Who runs, with memory as measured now."""
+        await self._pool.look()
         views = await self._runtime.views()
         devices = looks.budgets_told(self._pool.devices(), views)
         return self._told(views) | {
@@ -48,6 +49,7 @@ class Models:
         """The same, and what is going on: memory of every device, who waits, who had to go."""
         if self._host is None:
             self._host = await asyncio.to_thread(this_machine_of, self._config)
+        await self._pool.look()
         views = await self._runtime.views()
         private = {CPU: await asyncio.to_thread(self._pool.held_bytes)}
         waiting, now = self._pool.queue(), time.monotonic()
