@@ -50,6 +50,15 @@ def full(tmp_path: Path) -> Folders:
     return folders
 
 
+def test_what_engines_had_read_of_the_talks_here_goes_with_them(
+    full: Folders, tmp_path: Path
+) -> None:
+    export_home(full, tmp_path / "all.zip")
+    (full.states / "1-0.state").write_text("of the talk that had this number")
+    import_home(full, tmp_path / "all.zip", replace=True)
+    assert not full.states.exists()
+
+
 def documents(folders: Folders) -> list[str]:
     with closing(Store(folders.database)) as store:
         return [Path(one.path).name for one in Index(store).documents()]

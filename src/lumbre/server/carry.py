@@ -101,6 +101,8 @@ def import_home(folders: Folders, source: Path, *, replace: bool) -> Carried:
             came = _check(source, contents, files[_DATABASE])
             if folders.database.exists():
                 _fold(folders.database)
+            # of talks whose numbers are others' from now on
+            shutil.rmtree(folders.states, ignore_errors=True)
             return Carried(*came, tuple(_place(folders, files, keep_database=any(here))))
 
 
