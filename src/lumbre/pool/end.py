@@ -11,7 +11,6 @@ from lumbre.pool.state import Loaded, State
 def end(state: State) -> tuple[State, tuple[Stop, ...]]:
     """At the close; whoever is marked to leave; and what is past its time."""
     effects: list[Stop] = []
-    asked_for: set[str] | None = None
     keeps: bool | None = None
     for loaded in state.workers.values():
         if loaded.phase == "stopping" or loaded.leases:
@@ -21,12 +20,10 @@ def end(state: State) -> tuple[State, tuple[Stop, ...]]:
             why = "closing"
         elif loaded.leaving == "pressure":
             why = "pressure"
-        elif loaded.leaving in ("room", "hand"):
-            if asked_for is None:
-                asked_for = {ticket.model for ticket in state.queue}
-            if loaded.phase == "starting" and loaded.model in asked_for:
-                continue
-            why = "room" if loaded.leaving == "room" else "hand"
+        elif loaded.leaving == "room":
+            why = "room"
+        elif loaded.leaving == "hand":
+            why = "hand"
         elif _is_past_its_time(state, loaded):
             if keeps is None:
                 keeps = state.keep_while_fits and not state.queue and all_fits(state)

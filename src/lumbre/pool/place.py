@@ -21,6 +21,7 @@ def place(state: State, worth: Worth) -> tuple[State, tuple[Effect, ...]]:
     there = {worker.model for worker in state.workers.values()}
     spare: dict[str, int] = {}
     giving_way: set[int] = set()
+    at_once: set[int] = set()
     for model in dict.fromkeys(ticket.model for ticket in state.queue):
         if model in there:
             continue
@@ -43,15 +44,18 @@ def place(state: State, worth: Worth) -> tuple[State, tuple[Effect, ...]]:
             state, told = refuse_all(state, _too_large(state, model, terms))
             effects += told
             continue
-        giving_way |= {loaded.worker for loaded in leaving}
-        if not terms.is_resident:
+        chosen = {loaded.worker for loaded in leaving}
+        if terms.is_resident:
+            at_once |= chosen
+        else:
+            giving_way |= chosen
             going = [*stopping(state), *leaving]
             state = replace(state, head=model)
             spare = {
                 what: free(state, what) + returned(going, what) - amount
                 for what, amount in terms.need.items()
             }
-    return _marked(state, giving_way), tuple(effects)
+    return _marked(state, giving_way, at_once), tuple(effects)
 
 
 def refuse_all(state: State, refusal: Refuse) -> tuple[State, tuple[Refuse, ...]]:
@@ -62,17 +66,20 @@ def refuse_all(state: State, refusal: Refuse) -> tuple[State, tuple[Refuse, ...]
     return replace(state, queue=queue), answers
 
 
-def _marked(state: State, giving_way: set[int]) -> State:
+def _marked(state: State, giving_way: set[int], at_once: set[int]) -> State:
     """Those that are to make room get no new leases; others no longer are to.
 
-    One that is still starting serves first those who wait for it.
+    One that is wanted by a ticket older than the head serves that first.
     """
-    asked_for = {ticket.model for ticket in state.queue}
+    wanted: set[str] = set()
+    for ticket in state.queue:
+        if ticket.model == state.head:
+            break
+        wanted.add(ticket.model)
     for number, loaded in state.workers.items():
         if loaded.phase == "stopping" or loaded.leaving not in ("", "room"):
             continue
-        is_wanted = loaded.phase == "starting" and loaded.model in asked_for
-        leaving = number in giving_way and not is_wanted
+        leaving = number in at_once or (number in giving_way and loaded.model not in wanted)
         if leaving != bool(loaded.leaving):
             state = state.put(replace(loaded, leaving="room" if leaving else ""))
     return state

@@ -5,8 +5,10 @@ exceeds what there is, not even while workers change over. A lease names a worke
 model: one on a dead worker is not one on its successor. Every ticket gets one answer.
 
 How long a ticket waits, where a lease lasts L at most, a load D, an end S, and k tickets are
-older: a resident model's at most S + D, or it is refused; any other at most (k + 1) (L + S + D).
-For tickets are served in the order they came, but for those that take nothing from an older one.
+older: a resident model's at most S + D, or it is refused; any other at most (k + 1) (2 L + S + D),
+and as much again for each resident model that has to be loaded meanwhile: one lease until room
+is made, one until threads are free. For tickets are served in the order they came, but for those
+that take nothing from an older one.
 """
 
 from collections.abc import Mapping
