@@ -106,6 +106,7 @@ def test_a_ticket_waits_no_longer_than_its_place_in_the_line_allows(
         world.arrives(names[which % len(names)])
     world.run_until(world.now + 2 * ROUND * (len(arrivals) + 1))
     assert not world.waiting
+    assert world.state.next_worker - 1 <= len(arrivals) + len(world.resident_starts)
     refused = {refusal.ticket for refusal in world.refused}
     for ticket, (asked_at, older) in world.asked.items():
         if ticket in refused:

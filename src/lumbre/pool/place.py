@@ -69,17 +69,17 @@ def refuse_all(state: State, refusal: Refuse) -> tuple[State, tuple[Refuse, ...]
 def _marked(state: State, giving_way: set[int], at_once: set[int]) -> State:
     """Those that are to make room get no new leases; others no longer are to.
 
-    One that is wanted by a ticket older than the head serves that first.
+    One that is wanted by a ticket older than the head serves that first; one that is still
+    starting, whoever wants it: it is nearly there.
     """
-    wanted: set[str] = set()
-    for ticket in state.queue:
-        if ticket.model == state.head:
-            break
-        wanted.add(ticket.model)
+    asked_for = [ticket.model for ticket in state.queue]
+    older = asked_for[: asked_for.index(state.head)] if state.head else []
+    wanted, wanted_first = set(asked_for), set(older)
     for number, loaded in state.workers.items():
         if loaded.phase == "stopping" or loaded.leaving not in ("", "room"):
             continue
-        leaving = number in at_once or (number in giving_way and loaded.model not in wanted)
+        serves = loaded.model in (wanted if loaded.phase == "starting" else wanted_first)
+        leaving = number in at_once or (number in giving_way and not serves)
         if leaving != bool(loaded.leaving):
             state = state.put(replace(loaded, leaving="room" if leaving else ""))
     return state
