@@ -193,6 +193,19 @@ def test_a_request_under_way_ends_with_the_connection_and_opens_no_other() -> No
     asyncio.run(story())
 
 
+def test_a_connection_that_was_given_back_is_not_opened_again() -> None:
+    async def story() -> None:
+        recorder = Recorder(always(reply({})))
+        async with recorder.listening() as wire:
+            await wire.post("/p", {})
+            await wire.close()
+            with pytest.raises(WorkerFailed):
+                await wire.post("/p", {})
+        assert recorder.connections == 1
+
+    asyncio.run(story())
+
+
 def test_leaving_a_stream_closes_its_connection_at_once() -> None:
     async def answer(_: int, writer: asyncio.StreamWriter) -> None:
         writer.write(stream('{"n": 1}', '{"n": 2}'))

@@ -65,6 +65,7 @@ class Wire:
         self._url = url
         self._headers = {"Authorization": f"Bearer {key}"}
         self._session: aiohttp.ClientSession | None = None
+        self._is_given_back = False
         self.progress = 0
         """Events and vectors that came from the engine: it grows while the engine gets on."""
         self.waiting = 0
@@ -74,7 +75,8 @@ class Wire:
         """Answers that broke off, never came, or were an error of the engine's own making."""
 
     async def close(self) -> None:
-        """Close every connection; a stream still running on one ends."""
+        """Close every connection; a stream still running on one ends. None is opened again."""
+        self._is_given_back = True
         if self._session is not None:
             session, self._session = self._session, None
             await session.close()
@@ -189,6 +191,8 @@ class Wire:
         cross with our request. Then no byte of an answer comes, and nothing was begun. A
         connection of our own making that breaks is the engine's end, and is not retried.
         """
+        if self._is_given_back:
+            raise self._failed("the connection was given back")
         session = self._sessions()
         while True:
             trace = SimpleNamespace(is_reused=False)
