@@ -16,8 +16,6 @@ model are written while the household is open.
 """
 
 import asyncio
-import hashlib
-import json
 import logging
 import os
 import secrets
@@ -31,11 +29,10 @@ from weakref import WeakValueDictionary
 from lumbre.core.backend import Chats, Remembers
 from lumbre.core.errors import CannotDo, EngineRefused, LumbreError, WorkerFailed
 from lumbre.core.generation import ChatRequest, Delta, Usage
-from lumbre.core.messages import Message
-from lumbre.engines.find import build_of
 from lumbre.pool.events import Why
+from lumbre.pool.fingerprint import TAIL_TOKENS, expected_tokens, fingerprint_of, marks
 from lumbre.pool.lease import Lease, Prepared
-from lumbre.pool.seats import Seat, Taken, give_back, leave, lose, seated, shared, take
+from lumbre.pool.seats import Seat, Taken, give_back, leave, lose, seated, take
 from lumbre.pool.states import Kept, States
 
 _log = logging.getLogger(__name__)
@@ -44,8 +41,6 @@ _SAVE_S = 5.0
 _SAVE_PRESSED_S = 1.0
 """Where another program waits for the memory."""
 _RESTORE_S = 10.0
-_TAIL_TOKENS = 16
-"""The end of a prompt may be written otherwise once an answer follows it."""
 
 
 @dataclass(slots=True)
@@ -226,7 +221,7 @@ class Talks:
                     _log.info("%s: a talk of %d tokens is not kept", model, note.tokens)
                     return
                 tokens = await room.engine.save(at, name)
-                if not tokens or tokens + _TAIL_TOKENS < note.prompt_tokens:
+                if not tokens or tokens + TAIL_TOKENS < note.prompt_tokens:
                     return  # the engine had to give its cells to something else
                 kept = Kept(model, tokens, note.prompt_tokens, seat.said)
                 written = await asyncio.to_thread(
@@ -297,42 +292,6 @@ class Talks:
 def saving_s(why: Why) -> float:
     """How long saving may take before a worker is ended."""
     return _SAVE_PRESSED_S if why == "pressure" else _SAVE_S
-
-
-def marks(messages: Sequence[Message]) -> tuple[str, ...]:
-    """A short mark for each message: the same words of the same speaker have the same."""
-    return tuple(
-        hashlib.sha256(f"{said.role}\0{said.text}".encode()).hexdigest()[:24] for said in messages
-    )
-
-
-def expected_tokens(kept: Kept, said: Sequence[str]) -> int:
-    """The least an engine must have of a prompt after this state was restored.
-
-    A prompt that goes on from the last one has all of it. Of one that differs earlier, as
-    where passages of documents stood in it, nothing can be said: it depends on the engine.
-    """
-    if not kept.said or shared(kept.said, said) < len(kept.said):
-        return 0
-    return max(0, min(kept.prompt_tokens, kept.tokens) - _TAIL_TOKENS)
-
-
-def fingerprint_of(prepared: Prepared) -> str:
-    """Names all that a state depends on: weights and adapter, build, context, kind of cache."""
-    manifest, settings = prepared.manifest, prepared.settings
-    named = {file.part: file.sha256 for file in manifest.weights}
-    weights = {}
-    for part, path in prepared.files.items():
-        status = path.stat()
-        weights[part] = named.get(part) or [str(path), status.st_size, status.st_mtime_ns]  # type: ignore[call-overload]
-    backend = prepared.engine or manifest.engine
-    facts = [
-        sorted(weights.items()),
-        [backend, build_of(backend, settings.engine_path)],
-        settings.context_tokens,
-        settings.kv_type,
-    ]
-    return hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:24]
 
 
 def _add(table: dict[str, int], key: str) -> None:
