@@ -18,7 +18,7 @@ _HOUR_S = 3600.0
 
 
 def expected_cost(loaded: Loaded, state: State) -> float:
-    """Seconds of loading for each hour that it is away."""
+    """A worker's worth: seconds of loading to be expected for each hour that it is away."""
     use = state.use.get(loaded.model) or Use.expected(loaded.terms.requests_per_hour)
     return loaded.terms.reload_s * likely_per_s(use, state.now) * _HOUR_S
 
