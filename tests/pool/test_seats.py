@@ -12,6 +12,7 @@ STEPS = st.lists(
         st.tuples(st.just("end"), st.integers(0, 3), SAID),
         st.tuples(st.just("leave"), st.integers(1, 4), SAID),
         st.tuples(st.just("lose"), st.integers(0, 3), SAID),
+        st.tuples(st.just("undo"), st.integers(0, 3), SAID),
     ),
     max_size=40,
 )
@@ -20,14 +21,22 @@ STEPS = st.lists(
 def after(count: int, steps: list[tuple[str, int | None, tuple[str, ...]]]) -> tuple[Seat, ...]:
     """The seats after these steps; what cannot be done is left out."""
     seats = (Seat(),) * count
+    before: dict[int, Seat] = {}
     for what, which, said in steps:
         if what == "ask":
-            found = take(seats, which, said)
-            seats = found[0] if found else seats
+            if found := take(seats, which, said):
+                before[found[1].seat] = seats[found[1].seat]
+                seats = found[0]
         elif what == "leave" and which is not None:
             seats = leave(seats, which)
         elif which is not None and which < count and seats[which].is_busy:
-            seats = give_back(seats, which) if what == "end" else lose(seats, which)
+            match what:
+                case "end":
+                    seats = give_back(seats, which)
+                case "lose":
+                    seats = lose(seats, which)
+                case _:
+                    seats = lose(seats, which, before[which])
     return seats
 
 
@@ -130,3 +139,15 @@ def test_the_talks_are_told_the_last_used_first(
     used = [seats[at].used for at in seated(seats)]
     assert used == sorted(used, reverse=True)
     assert len(used) == sum(seat.conversation is not None for seat in seats)
+
+
+def test_a_talk_that_found_another_seat_meanwhile_is_not_put_back_in_its_old_one() -> None:
+    old, other = Seat(1, used=1, said=("a",)), Seat(2, used=2, said=("b",))
+    third = take((old, other), 3, ("c",))
+    assert third is not None
+    assert third[1].leaves == 1
+    again = take(third[0], 1, ("a",))
+    assert again is not None
+    seats = lose(again[0], 0, old)  # the third left while the first was being saved
+    assert [seat.conversation for seat in seats] == [None, 1]
+    assert lose(third[0], 0, old)[0] == old

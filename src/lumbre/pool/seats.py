@@ -76,7 +76,10 @@ def give_back(seats: Sequence[Seat], at: int) -> tuple[Seat, ...]:
 
 
 def lose(seats: Sequence[Seat], at: int, before: Seat | None = None) -> tuple[Seat, ...]:
-    """The seats after one could not be made ready: as it was, or with something of nobody's."""
+    """The seats after one could not be made ready: as it was, or with something of nobody's,
+    also where the talk that sat there has found another seat meanwhile."""
+    if before is not None and _of(seats, before.conversation) is not None:
+        before = None
     return _with(seats, at, before or Seat(used=seats[at].used, said=(_UNKNOWN,)))
 
 

@@ -246,6 +246,8 @@ class Talks:
             WorkerFailed: the engine ended over it.
         """
         model = room.prepared.manifest.id
+        if room.fingerprint in self._vain:
+            return False
         async with self._lock(conversation):
             found = await asyncio.to_thread(self._states.find, conversation, room.fingerprint)
             if found is None:
