@@ -7,6 +7,7 @@ runs; what a worker then holds corrects the next plan.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from threading import Lock
 
 from lumbre.config import Config
 from lumbre.core.backend import WorkerSettings
@@ -51,6 +52,7 @@ class Preparing:
         self._weights = weights
         self._machine = machine or partial(this_machine_of, config)
         self._is_described = machine is not None
+        self._planning_now = Lock()
 
     def limits(self) -> Limits:
         """What the settings let the pool use of the machine."""
@@ -90,7 +92,8 @@ class Preparing:
         """
         settings = self._config.settings
         files = self._weights.files_for_use(manifest, skip_checksum=settings.weights.skip_checksum)
-        placed, needed = self._place(manifest, held_bytes, pids)
+        with self._planning_now:  # several cold models at once would each ask the engine the same
+            placed, needed = self._place(manifest, held_bytes, pids)
         engine = self._planning.engine(manifest, placed.host)
         worker = self._settings(manifest, placed, engine)
         idle_s = manifest.idle_unload_seconds or settings.pool.idle_s
