@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lumbre.core.errors import WorkerFailed
 from lumbre.pool.health import (
     ASK_S,
     LIGHT_S,
@@ -154,6 +155,23 @@ def test_a_worker_that_reads_a_long_prompt_is_alive_for_hours() -> None:
     for second in range(4 * 3600):
         cpu_s = 0.98 * second
         assert world.look(is_busy=True, cpu_s=cpu_s, state="R") == Alive()
+    for second in range(5):  # and when its caller has left, in the middle of a batch
+        assert not isinstance(world.look(is_busy=False, cpu_s=cpu_s + second), StandsStill)
+
+
+def test_work_that_ends_is_no_sign_any_more() -> None:
+    world = World()
+    for second in range(10):
+        world.look(is_busy=True, cpu_s=float(second))
+    assert world.until_still()
+
+
+def test_a_thread_that_only_wakes_to_look_around_is_no_sign() -> None:
+    world = World()
+    world.look(0.0, is_busy=True)
+    for second in range(1, 8):
+        assert world.look(cpu_s=second * STEP_S / 60) == Alive()
+    assert isinstance(world.look(cpu_s=8 * STEP_S / 60), StandsStill)
 
 
 def test_tokens_alone_are_life_where_the_work_is_done_on_a_card() -> None:
@@ -268,6 +286,13 @@ def test_the_reason_says_how_it_stands_still_and_for_how_long(
     assert verdict.for_s == pytest.approx(8.0)
 
 
+def test_who_waited_reads_the_reason_in_his_language() -> None:
+    told = WorkerFailed(model="m", reason=StandsStill(8.0, "refuses", "no slot").reason, log="l")
+    for language, words in (("en", "for 8.0 s"), ("es", "durante 8,0 s"), ("ru", "8,0 с")):
+        assert words in told.message(language)  # type: ignore[arg-type]
+        assert "no slot" in told.message(language)  # type: ignore[arg-type]
+
+
 def test_one_that_goes_on_before_the_limit_lives_on() -> None:
     world = World()
     world.look(0.0, is_busy=True, state="T")
@@ -281,4 +306,7 @@ def test_processor_time_that_falls_is_the_end_of_a_child_and_no_movement() -> No
     world = World()
     world.look(0.0, is_busy=True, cpu_s=100.0)
     world.look(cpu_s=3.0)
+    for second in range(20):
+        assert world.look(cpu_s=3.0 + 0.1 * second) == Alive()
+    world.look(cpu_s=1.0)
     assert world.until_still()

@@ -40,7 +40,8 @@ class Pulse:
 
 
 def pulse(pid: int) -> Pulse:
-    """How far a process and its children have got: 0.1 ms each, to be asked every second."""
+    """How far a process and its children have got: a quarter of a millisecond for a worker of a
+    dozen threads, so it may be asked every second."""
     seen = [_stat(member) for member in family(pid)]
     states = [state for _, state in seen if state]
     worst = min(states, key=lambda state: "TZDSR".find(state) % 6, default="")
