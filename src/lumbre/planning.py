@@ -13,12 +13,12 @@ from typing import Literal
 
 from lumbre.config import Config
 from lumbre.config.settings import ChatModel
+from lumbre.config.vram import card_caps
 from lumbre.core.backend import KvType, LoadMode
-from lumbre.core.errors import BadConfig, LumbreError, WeightsGone
+from lumbre.core.errors import LumbreError, WeightsGone
 from lumbre.core.machine import CPU, Host
 from lumbre.core.model import CHAT_ROLES, Facts, Manifest
 from lumbre.core.plan import Plan, Refused
-from lumbre.core.units import parse_bytes
 from lumbre.engines.choose import AUTO, choose_for
 from lumbre.engines.find import Found, built_in, find
 from lumbre.formats.gguf import read_facts
@@ -115,7 +115,7 @@ class Planning:
             ),
             cache_ram_mib=worker.cache_ram_mib,
             embeds=manifest.role == "embedding" or manifest.embedding is True,
-            eager=manifest.loads == "eager",
+            eager=manifest.loads == "eager" or manifest.id in self._config.settings.pool.pinned,
             runs_on_cards=facts is not None and self._uses_cards(manifest, host),
             beside_bytes=self._beside_bytes(manifest),
             requests_per_hour=self._use(manifest),
@@ -330,27 +330,6 @@ class Planning:
         measured = self.records.requests_per_hour(manifest.id)
         asked = float(getattr(self._config.settings.use, manifest.role))
         return asked if measured is None else measured
-
-
-def card_caps(config: Config) -> dict[str, int]:
-    """The most bytes the settings let models have of a card, by its id.
-
-    Raises:
-        BadConfig: `memory.max_vram` is not made of such as "gpu0=6 GiB".
-    """
-    caps = {}
-    for said in config.settings.memory.max_vram:
-        device, _, size = said.partition("=")
-        try:
-            caps[device.strip()] = parse_bytes(size)
-        except ValueError as error:
-            raise BadConfig(
-                key="memory.max_vram",
-                value=said,
-                reason=str(error),
-                where=config.origins["memory.max_vram"].where,
-            ) from error
-    return caps
 
 
 def this_machine_of(config: Config) -> Host:

@@ -10,6 +10,7 @@ from functools import partial
 from threading import Lock
 
 from lumbre.config import Config
+from lumbre.config.vram import card_caps
 from lumbre.core.backend import WorkerSettings
 from lumbre.core.errors import WeightsMissing
 from lumbre.core.machine import CPU, Host
@@ -22,7 +23,7 @@ from lumbre.hardware.usage import family
 from lumbre.planner.footprint import batch_tokens
 from lumbre.planner.speed import Pace
 from lumbre.planner.wish import Wish
-from lumbre.planning import Planning, Wanted, card_caps, this_machine_of
+from lumbre.planning import Planning, Wanted, this_machine_of
 from lumbre.pool.lease import Limits, Measured, Prepared
 from lumbre.pool.threads import share
 from lumbre.registry.weights import Weights

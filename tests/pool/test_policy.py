@@ -463,6 +463,7 @@ def test_a_resident_model_never_waits_for_one_in_use() -> None:
     world.release(using)
     world.ask("embedder")
     assert world.models_of(world.stopping) == ["primary"]
+    assert [(stop.why, stop.room_for) for stop in world.stops] == [("room", "embedder")]
 
 
 def test_asking_with_another_context_reloads_nothing() -> None:

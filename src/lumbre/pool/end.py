@@ -33,7 +33,7 @@ def end(state: State) -> tuple[State, tuple[Stop, ...]]:
         else:
             continue
         state = state.put(replace(loaded, phase="stopping"))
-        effects.append(Stop(loaded.worker, why, state.head if why == "room" else ""))
+        effects.append(Stop(loaded.worker, why, loaded.room_for if why == "room" else ""))
     return state, tuple(effects)
 
 

@@ -8,6 +8,7 @@ from lumbre.pool.state import Resources, Terms, Ticket
 
 Refusal = Literal["does_not_fit", "failed", "cooling", "stopping"]
 Why = Literal["idle", "room", "hand", "pressure", "closing"]
+"""A worker is stopped."""
 
 
 # Events: what happened.

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from lumbre.core.backend import Engine, WorkerSettings
 from lumbre.core.errors import LumbreError
@@ -153,12 +154,12 @@ class Resting:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """A worker that was stopped, and why."""
+    """A worker that was stopped, or broke, and why."""
 
     at_s: float
     """On the monotonic clock."""
     model: str
-    why: Why
+    why: Why | Literal["failed", "stalled"]
     room_for: str
 
 

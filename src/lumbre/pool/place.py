@@ -5,7 +5,7 @@ from dataclasses import replace
 from lumbre.pool.budget import free, missing, returned
 from lumbre.pool.events import Effect, Refuse, Start
 from lumbre.pool.evict import Worth, may_give_way, stopping, victims
-from lumbre.pool.state import Loaded, State, Terms
+from lumbre.pool.state import Leaving, Loaded, State, Terms
 
 
 def place(state: State, worth: Worth) -> tuple[State, tuple[Effect, ...]]:
@@ -20,8 +20,8 @@ def place(state: State, worth: Worth) -> tuple[State, tuple[Effect, ...]]:
     effects: list[Effect] = []
     there = {worker.model for worker in state.workers.values()}
     spare: dict[str, int] = {}
-    giving_way: set[int] = set()
-    at_once: set[int] = set()
+    giving_way: dict[int, str] = {}
+    at_once: dict[int, str] = {}
     for model in dict.fromkeys(ticket.model for ticket in state.queue):
         if model in there:
             continue
@@ -44,7 +44,7 @@ def place(state: State, worth: Worth) -> tuple[State, tuple[Effect, ...]]:
             state, told = refuse_all(state, _too_large(state, model, terms))
             effects += told
             continue
-        chosen = {loaded.worker for loaded in leaving}
+        chosen = {loaded.worker: model for loaded in leaving}
         if terms.is_resident:
             at_once |= chosen
         else:
@@ -66,7 +66,7 @@ def refuse_all(state: State, refusal: Refuse) -> tuple[State, tuple[Refuse, ...]
     return replace(state, queue=queue), answers
 
 
-def _marked(state: State, giving_way: set[int], at_once: set[int]) -> State:
+def _marked(state: State, giving_way: dict[int, str], at_once: dict[int, str]) -> State:
     """Those that are to make room get no new leases; others no longer are to.
 
     One that is wanted by a ticket older than the head serves that first; one that is still
@@ -79,9 +79,10 @@ def _marked(state: State, giving_way: set[int], at_once: set[int]) -> State:
         if loaded.phase == "stopping" or loaded.leaving not in ("", "room"):
             continue
         serves = loaded.model in (wanted if loaded.phase == "starting" else wanted_first)
-        leaving = number in at_once or (number in giving_way and not serves)
-        if leaving != bool(loaded.leaving):
-            state = state.put(replace(loaded, leaving="room" if leaving else ""))
+        room_for = at_once.get(number) or ("" if serves else giving_way.get(number, ""))
+        if room_for != loaded.room_for:
+            leaving: Leaving = "room" if room_for else ""
+            state = state.put(replace(loaded, leaving=leaving, room_for=room_for))
     return state
 
 

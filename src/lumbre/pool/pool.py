@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Seque
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from lumbre.core.errors import LumbreError, Stopping, WorkerFailed
 from lumbre.core.machine import Memory
@@ -357,6 +357,8 @@ class Pool:
         loaded = self._state.workers[number]
         if loaded.phase != "stopping" or loaded.leaving == "stalled":
             _add(self.counters.failures, loaded.model)
+            broke: Literal["failed", "stalled"] = "failed" if not loaded.leaving else "stalled"
+            self.past.append(Ended(time.monotonic(), loaded.model, broke, ""))
             _log.warning("%s: %s", loaded.model, running.failure or "gone")
         await running.end()
         self.counters.stayed(running.manifest, running.ready_s)

@@ -72,6 +72,8 @@ class Loaded:
     """Bytes by device it was last seen to hold that nobody else could have."""
     leaving: Leaving = ""
     """Why it gets no new leases, and ends as soon as the last one is back."""
+    room_for: str = ""
+    """The model it makes room for."""
 
     @property
     def is_idle(self) -> bool:
@@ -125,7 +127,7 @@ class State:
     def stays(self, why: Leaving) -> "State":
         """Who was to go for this reason, and is not yet going, stays."""
         marked = {
-            number: replace(loaded, leaving="")
+            number: replace(loaded, leaving="", room_for="")
             for number, loaded in self.workers.items()
             if loaded.leaving == why and loaded.phase != "stopping"
         }
