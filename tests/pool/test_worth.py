@@ -3,7 +3,7 @@
 import math
 from dataclasses import replace
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lumbre.pool.state import Loaded, State, Terms
@@ -28,30 +28,35 @@ def worth(use: Use, now: float, reload_s: float = 2.0) -> float:
     return expected_cost(loaded, State(now=now, use={"m": use}))
 
 
+@settings(deadline=None)
 @given(GAPS_S, st.floats(0, 1e7))
 def test_a_worth_is_a_finite_number_above_nothing(gaps_s: list[float], idle_s: float) -> None:
     use, now = used(gaps_s)
     assert 0 < worth(use, now + idle_s) < math.inf
 
 
+@settings(deadline=None)
 @given(GAPS_S, st.floats(0.1, 100))
 def test_it_grows_as_the_reload_does(gaps_s: list[float], reload_s: float) -> None:
     use, now = used(gaps_s)
     assert math.isclose(worth(use, now, 3 * reload_s), 3 * worth(use, now, reload_s))
 
 
+@settings(deadline=None)
 @given(GAPS_S, st.floats(0, 1e6), st.floats(1, 1e6))
 def test_it_falls_while_nobody_asks(gaps_s: list[float], idle_s: float, more_s: float) -> None:
     use, now = used(gaps_s)
     assert worth(use, now + idle_s + more_s) < worth(use, now + idle_s)
 
 
+@settings(deadline=None)
 @given(GAPS_S, st.floats(0.01, 1e6))
 def test_a_request_never_makes_it_less(gaps_s: list[float], gap_s: float) -> None:
     use, now = used(gaps_s)
     assert worth(asked(use, now + gap_s), now + gap_s) >= worth(use, now + gap_s)
 
 
+@settings(deadline=None)
 @given(st.integers(2, 40), st.floats(1, 1e4))
 def test_who_is_asked_for_twice_as_often_is_worth_more(times: int, gap_s: float) -> None:
     (often, now), (rarely, later) = used([gap_s] * times), used([2 * gap_s] * times)
