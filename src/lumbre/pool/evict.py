@@ -12,9 +12,9 @@ from lumbre.pool.state import Loaded, Resources, State
 Worth = Callable[[Loaded, State], float]
 """Seconds that are expected to be lost if this worker is stopped now."""
 _IN_USE = 3.0
-"""So many times dearer is one that is not idle: it has to finish first. Not more, or a model that takes a
-minute to load goes because a quick one is busy for a moment. Measured on other traces than those
-published: benchmarks/traces/README.md."""
+"""So many times dearer is one that is not idle: it has to finish first. Not more, or a model that
+takes a minute to load goes because a quick one is busy for a moment. Measured on other traces than
+those published: benchmarks/traces/README.md."""
 _RANKS = {"on_demand": 0, "eager": 1, "primary": 2, "resident": 3}
 
 

@@ -23,11 +23,15 @@ def grant(state: State) -> tuple[State, tuple[Grant, ...]]:
     waiting: list[Ticket] = []
     changed: dict[int, Loaded] = {}
     held_back: set[str] = set()
-    for ticket in state.queue:
-        loaded = workers.get(ticket.model)
-        if loaded is None or len(loaded.leases) >= loaded.terms.slots:
+    able = {model for model, w in workers.items() if len(w.leases) < w.terms.slots}
+    for at, ticket in enumerate(state.queue):
+        if not able:
+            waiting += state.queue[at:]
+            break
+        if ticket.model not in able:
             waiting.append(ticket)
             continue
+        loaded = workers[ticket.model]
         work = {} if loaded.terms.is_resident else loaded.terms.work
         lacking = {
             what
@@ -36,6 +40,7 @@ def grant(state: State) -> tuple[State, tuple[Grant, ...]]:
         }
         if lacking:
             held_back |= lacking
+            able.discard(ticket.model)  # nor for whoever waits for it later
             waiting.append(ticket)
             continue
         if not loaded.leases:
@@ -46,6 +51,8 @@ def grant(state: State) -> tuple[State, tuple[Grant, ...]]:
         loaded = replace(loaded, leases=loaded.leases | {ticket.id})
         workers[ticket.model] = changed[loaded.worker] = loaded
         effects.append(Grant(ticket.id, loaded.worker))
+        if len(loaded.leases) >= loaded.terms.slots:
+            able.discard(ticket.model)
     if not effects:
         return state, ()
     workers_now = {**state.workers, **changed}
