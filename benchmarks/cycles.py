@@ -24,14 +24,15 @@ from homes import Model, answer, household, question
 from lumbre.config import Folders
 from lumbre.hardware.memory import read_memory
 from lumbre.hardware.usage import pss_bytes
+from lumbre.runtime import Runtime
 from recording import about, figure, keep
 
 WEIGHTS = "SmolLM2-135M-Instruct.Q4_1.gguf"
 MIB = 2**20
 MOST_DRIFT_MIB = 64
 EVERY = 50
-WARM = 50
-"""Cycles until what grows once (imports, connections, pools of threads) has grown."""
+WARM = 100
+"""Cycles until what grows once (imports, caches) has grown."""
 ONE_TOKEN = question("Say yes.", 1)
 TALKS = 10
 
@@ -49,10 +50,24 @@ def look(cycle: int) -> dict[str, Any]:
     }
 
 
+async def warm(runtime: Runtime) -> None:
+    """Have every thread there that a loop may use for waiting, each with its own connection to
+    the store: else they come one by one, when two are needed at once for the first time."""
+    count = min(32, (os.cpu_count() or 1) + 4)  # as concurrent.futures has it
+    all_there = threading.Barrier(count)
+
+    def one() -> None:
+        all_there.wait()
+        runtime.planning.records.errors()
+
+    await asyncio.gather(*(asyncio.to_thread(one) for _ in range(count)))
+
+
 async def run(weights: Path, cycles: int) -> tuple[list[dict[str, Any]], int]:
     with tempfile.TemporaryDirectory() as name:
         model = Model("measured", weights, 2048, "primary")
         async with household(Path(name) / "home", [model]) as runtime:
+            await warm(runtime)
             curve = []
             for cycle in range(1, cycles + 1):
                 talk = None if cycle % 2 else cycle // 2 % TALKS + 1

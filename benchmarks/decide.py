@@ -18,7 +18,8 @@ from functools import partial
 
 from pool_traces import Trace, World
 
-from lumbre.pool.events import (
+from lumbre.pool.policy.decide import decide
+from lumbre.pool.policy.events import (
     Asked,
     Cancelled,
     Dismissed,
@@ -30,9 +31,8 @@ from lumbre.pool.events import (
     Pressed,
     Saw,
 )
-from lumbre.pool.policy import decide
-from lumbre.pool.state import THREADS, State, Terms, Ticket
-from lumbre.pool.worth import expected_cost
+from lumbre.pool.policy.state import THREADS, State, Terms, Ticket
+from lumbre.pool.policy.worth import expected_cost
 from recording import about, figure, keep
 
 MODELS, WAITING, SERVED = 20, 1000, 3000

@@ -20,7 +20,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from lumbre.pool.events import (
+from lumbre.pool.policy.decide import decide
+from lumbre.pool.policy.events import (
     Asked,
     Effect,
     Event,
@@ -34,9 +35,8 @@ from lumbre.pool.events import (
     Started,
     Stop,
 )
-from lumbre.pool.policy import decide
-from lumbre.pool.state import Loaded, State, Terms, Ticket
-from lumbre.pool.worth import expected_cost
+from lumbre.pool.policy.state import Loaded, State, Terms, Ticket
+from lumbre.pool.policy.worth import expected_cost
 from recording import about, figure, keep
 
 TRACES = Path(__file__).parent / "traces"

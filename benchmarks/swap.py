@@ -29,8 +29,8 @@ from lumbre.core.plan import Footprint
 from lumbre.hardware.memory import read_memory
 from lumbre.pool.lease import Prepared
 from lumbre.pool.pool import Pool
-from lumbre.pool.states import States
-from lumbre.pool.talks import Talks
+from lumbre.pool.talks.states import States
+from lumbre.pool.talks.talks import Talks
 from recording import about, figure, keep
 
 PAIRS = 5

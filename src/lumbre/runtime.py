@@ -26,11 +26,11 @@ from lumbre.core.signals import Signal, SpeechBegan
 from lumbre.hardware.memory import read_memory
 from lumbre.planner.records import Records
 from lumbre.planning import Planning
-from lumbre.pool.guards import Guards, Notice
+from lumbre.pool.guards.guards import Guards, Notice
 from lumbre.pool.lease import Prepared, View
 from lumbre.pool.pool import Pool
-from lumbre.pool.states import States
-from lumbre.pool.talks import Talks
+from lumbre.pool.talks.states import States
+from lumbre.pool.talks.talks import Talks
 from lumbre.pool.tempo import Tempo
 from lumbre.preparing import Preparing
 from lumbre.registry.folder import Registry
@@ -329,7 +329,7 @@ class Runtime:
             self.guards.offer(await self._candidates())
 
     async def _candidates(self) -> list[tuple[Manifest, bool]]:
-        """Who could meet a need of the guards, optional_moe first, and whether it fits to stay."""
+        """Who could meet a guard's demand, optional_moe first, and whether it fits to stay."""
         found = [
             manifest
             for manifest in self.registry.usable()

@@ -13,8 +13,8 @@ from lumbre.core.messages import Message
 from lumbre.core.model import Manifest, Part, WeightsFile
 from lumbre.core.plan import Footprint
 from lumbre.pool.lease import Lease, Prepared
-from lumbre.pool.states import States
-from lumbre.pool.talks import Talks
+from lumbre.pool.talks.states import States
+from lumbre.pool.talks.talks import Talks
 from lumbre.pool.worker import Worker, new_key
 
 RULES = Message("system", "You are a gardener. You answer in one short sentence.")

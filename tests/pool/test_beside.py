@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lumbre.pool.beside import fits_beside
-from lumbre.pool.state import Loaded, Standing, State, Terms
+from lumbre.pool.policy.beside import fits_beside
+from lumbre.pool.policy.state import Loaded, Standing, State, Terms
 
 ROOM = 100
 

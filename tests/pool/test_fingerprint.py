@@ -13,9 +13,9 @@ from lumbre.core.backend import WorkerSettings
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest, WeightsFile
 from lumbre.core.plan import Footprint
-from lumbre.pool.fingerprint import expected_tokens, fingerprint_of, marks
 from lumbre.pool.lease import Prepared
-from lumbre.pool.states import Kept
+from lumbre.pool.talks.fingerprint import expected_tokens, fingerprint_of, marks
+from lumbre.pool.talks.states import Kept
 
 SAID = st.lists(st.sampled_from("abcd"), max_size=5).map(tuple)
 

@@ -11,7 +11,7 @@ from lumbre.core.errors import EngineRefused, ModelDisabled, PromptTooLong
 from lumbre.core.generation import Delta, Usage
 from lumbre.core.model import Capability, Manifest, Role
 from lumbre.core.signals import JudgeAgreed, LongContext, PersonaScored, SpeechBegan, SpeechEnded
-from lumbre.pool.guards import Guards
+from lumbre.pool.guards.guards import Guards
 from lumbre.words import LANGUAGES, say, sentences
 
 SETTINGS = Settings(latency=Latency(optional_moe_s=2.0, least_answers=3, off_s=100))

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from lumbre.pool.latency import (
+from lumbre.pool.guards.latency import (
     Answered,
     Disable,
     Effect,

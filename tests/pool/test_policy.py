@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from lumbre.pool.events import Closed, Dismissed, Pinned, Pressed, Refuse
-from lumbre.pool.state import LLMS, THREADS, Terms
+from lumbre.pool.policy.events import Closed, Dismissed, Pinned, Pressed, Refuse
+from lumbre.pool.policy.state import LLMS, THREADS, Terms
 from tests.pool.world import World
 
 CAPACITY = 80

@@ -6,7 +6,7 @@ import itertools
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lumbre.pool.state import LLMS, THREADS, Standing, Terms
+from lumbre.pool.policy.state import LLMS, THREADS, Standing, Terms
 from tests.pool.world import World
 
 LEASE, LOAD, END = 4.0, 3.0, 1.0

@@ -6,8 +6,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
-from lumbre.pool.events import Closed, Dismissed, Pinned, Pressed
-from lumbre.pool.state import LLMS, THREADS, Terms
+from lumbre.pool.policy.events import Closed, Dismissed, Pinned, Pressed
+from lumbre.pool.policy.state import LLMS, THREADS, Terms
 from tests.pool.world import World
 
 MODELS = {

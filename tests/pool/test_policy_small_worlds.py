@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lumbre.pool.events import Dismissed, Pressed
-from lumbre.pool.state import LLMS, THREADS, Terms
+from lumbre.pool.policy.events import Dismissed, Pressed
+from lumbre.pool.policy.state import LLMS, THREADS, Terms
 from tests.pool.world import World
 
 SETTLED = 12

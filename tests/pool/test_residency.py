@@ -6,14 +6,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from lumbre.pool.residency import (
+from lumbre.pool.guards.residency import (
     Candidate,
+    Demand,
     Earn,
     Effect,
     Event,
     Limits,
     Lose,
-    Need,
     Offered,
     Passed,
     PersonaScored,
@@ -24,8 +24,8 @@ from lumbre.pool.residency import (
 )
 
 LIMITS = Limits(long_tokens=4096, least_tasks=20, half_life_s=86_400)
-LONG: frozenset[Need] = frozenset({"long_context"})
-PERSONA: frozenset[Need] = frozenset({"persona"})
+LONG: frozenset[Demand] = frozenset({"long_context"})
+PERSONA: frozenset[Demand] = frozenset({"persona"})
 
 
 class World:
@@ -66,7 +66,7 @@ def test_more_than_fifteen_long_tasks_of_a_hundred_earn_a_place() -> None:
     world.tasks(long=1)
     (earned,) = world.effects
     assert isinstance(earned, Earn)
-    assert (earned.model, earned.need, earned.threshold) == ("moe", "long_context", 0.15)
+    assert (earned.model, earned.demand, earned.threshold) == ("moe", "long_context", 0.15)
     assert earned.figure > 0.15
 
 
@@ -120,7 +120,7 @@ def test_persona_five_percent_under_its_target_earns_a_place_for_one_that_reason
     world.score(0.76)
     (earned,) = world.effects
     assert isinstance(earned, Earn)
-    assert (earned.model, earned.need, earned.figure) == ("thinks", "persona", 0.76)
+    assert (earned.model, earned.demand, earned.figure) == ("thinks", "persona", 0.76)
     world.score(0.78)
     assert len(world.effects) == 1, "within the margin nothing changes"
     world.score(0.79)
@@ -132,7 +132,7 @@ def test_one_that_does_not_fit_is_named_once_and_earns_its_place_when_it_does() 
     world.tasks(short=10, long=40)
     (said,) = world.effects
     assert isinstance(said, Tell)
-    assert (said.need, said.model) == ("long_context", "moe")
+    assert (said.demand, said.model) == ("long_context", "moe")
     world.offer(Candidate("moe", LONG, fits=True))
     assert [type(effect) for effect in world.effects] == [Tell, Earn]
 
@@ -143,7 +143,7 @@ def test_a_need_that_comes_back_is_told_again() -> None:
         world.score(0.5)
         world.score(0.6)
         world.score(0.9)
-    assert [effect.need for effect in world.effects if isinstance(effect, Tell)] == [
+    assert [effect.demand for effect in world.effects if isinstance(effect, Tell)] == [
         "persona",
         "persona",
     ]
@@ -176,7 +176,7 @@ CANDIDATES = st.lists(
     st.builds(
         Candidate,
         model=st.sampled_from(["a", "b"]),
-        needs=st.sampled_from([LONG, PERSONA, LONG | PERSONA]),
+        demands=st.sampled_from([LONG, PERSONA, LONG | PERSONA]),
         fits=st.booleans(),
     ),
     max_size=2,
@@ -185,7 +185,7 @@ CANDIDATES = st.lists(
 
 
 class Needing(RuleBasedStateMachine):
-    """Tasks, scores and models come and go; places follow the needs."""
+    """Tasks, scores and models come and go; places follow the demands."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -196,13 +196,13 @@ class Needing(RuleBasedStateMachine):
         """Do what was decided, as a pool would, and hold it to what is possible."""
         for effect in effects:
             match effect:
-                case Earn(model, need, figure, threshold):
+                case Earn(model, demand, figure, threshold):
                     assert model not in self.places, "earned twice"
                     offered = {c.model: c for c in self.world.state.candidates}
                     assert offered[model].fits
-                    assert need in offered[model].needs
-                    margin = LIMITS.margin_share  # a need may be older than its place
-                    if need == "long_context":
+                    assert demand in offered[model].demands
+                    margin = LIMITS.margin_share  # a demand may be older than its place
+                    if demand == "long_context":
                         assert figure > threshold - margin
                     else:
                         assert figure <= threshold + margin
@@ -239,20 +239,20 @@ class Needing(RuleBasedStateMachine):
     @invariant()
     def every_place_has_its_need_and_its_candidate(self) -> None:
         state = self.world.state
-        for need, model in state.places.items():
-            assert need in state.needed
-            assert any(c.model == model and need in c.needs for c in state.candidates)
+        for demand, model in state.places.items():
+            assert demand in state.demanded
+            assert any(c.model == model and demand in c.demands for c in state.candidates)
 
     @invariant()
     def a_need_without_a_place_has_been_told(self) -> None:
         state = self.world.state
-        assert state.needed == frozenset(state.places) | state.told
+        assert state.demanded == frozenset(state.places) | state.told
         assert not frozenset(state.places) & state.told
 
     @invariant()
     def a_long_need_is_not_kept_beyond_its_margin(self) -> None:
         state = self.world.state
-        if "long_context" in state.needed:
+        if "long_context" in state.demanded:
             assert state.share > LIMITS.long_share - LIMITS.margin_share
         elif round(state.tasks) >= LIMITS.least_tasks:
             assert state.share <= LIMITS.long_share

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lumbre.pool.seats import Seat, give_back, leave, lose, seated, shared, take
+from lumbre.pool.talks.seats import Seat, give_back, leave, lose, seated, shared, take
 
 SAID = st.lists(st.sampled_from("abc"), max_size=3).map(tuple)
 STEPS = st.lists(

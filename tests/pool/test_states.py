@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lumbre.pool.states import Kept, States
+from lumbre.pool.talks.states import Kept, States
 
 PRINT, OTHER = "a" * 24, "b" * 24
 KEPT = Kept("smollm2", tokens=12, prompt_tokens=8, said=("one", "two"))

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from lumbre.pool.strain import (
+from lumbre.pool.guards.strain import (
     Divert,
     Effect,
     Event,

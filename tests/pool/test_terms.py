@@ -10,7 +10,7 @@ from lumbre.core.machine import CPU
 from lumbre.core.model import Manifest
 from lumbre.core.plan import Footprint
 from lumbre.pool.lease import Limits, Prepared
-from lumbre.pool.state import LLMS, THREADS
+from lumbre.pool.policy.state import LLMS, THREADS
 from lumbre.pool.terms import beginning, terms_of
 
 

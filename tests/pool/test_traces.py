@@ -22,8 +22,8 @@ from pool_traces import (
 )
 from traces.make import KINDS, published
 
-from lumbre.pool.state import Terms
-from lumbre.pool.worth import expected_cost
+from lumbre.pool.policy.state import Terms
+from lumbre.pool.policy.worth import expected_cost
 
 FEW = [f"{kind}_few" for kind in KINDS]
 

@@ -6,9 +6,9 @@ from dataclasses import replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lumbre.pool.state import Loaded, State, Terms
-from lumbre.pool.use import Use, asked
-from lumbre.pool.worth import expected_cost
+from lumbre.pool.policy.state import Loaded, State, Terms
+from lumbre.pool.policy.use import Use, asked
+from lumbre.pool.policy.worth import expected_cost
 
 GAPS_S = st.lists(st.floats(0.01, 1e6), max_size=40)
 

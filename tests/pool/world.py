@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lumbre.pool.budget import committed
-from lumbre.pool.events import (
+from lumbre.pool.policy.budget import committed
+from lumbre.pool.policy.decide import decide
+from lumbre.pool.policy.events import (
     Asked,
     Cancelled,
     Effect,
@@ -20,8 +21,7 @@ from lumbre.pool.events import (
     Started,
     Stop,
 )
-from lumbre.pool.policy import decide
-from lumbre.pool.state import Loaded, Resources, State, Terms, Ticket
+from lumbre.pool.policy.state import Loaded, Resources, State, Terms, Ticket
 
 
 class World:

@@ -12,7 +12,7 @@ def read_memory(root: Path = Path("/")) -> Memory:
     """The machine's memory as this process may use it.
 
     Pages of mapped files count as available, a model's weights too: the kernel would drop
-    them. Whoever promises memory must keep them in its own books (`lumbre.pool.policy`).
+    them. Whoever promises memory must keep them in its own books (`lumbre.pool.policy.decide`).
     """
     total_bytes, available_bytes = _machine(root)
     limit_bytes = None

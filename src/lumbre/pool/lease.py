@@ -10,8 +10,8 @@ from lumbre.core.errors import LumbreError
 from lumbre.core.machine import CPU
 from lumbre.core.model import Manifest
 from lumbre.core.plan import Footprint
-from lumbre.pool.events import Why
-from lumbre.pool.state import Resources, Standing
+from lumbre.pool.policy.events import Why
+from lumbre.pool.policy.state import Resources, Standing
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,10 +20,23 @@ from lumbre.core.errors import LumbreError, Stopping, WorkerFailed
 from lumbre.core.machine import Memory
 from lumbre.hardware.nvidia import Card
 from lumbre.hardware.usage import family
-from lumbre.pool.beside import fits_beside
-from lumbre.pool.budget import short
-from lumbre.pool.end import due
-from lumbre.pool.events import (
+from lumbre.pool.lease import (
+    Counters,
+    DeviceView,
+    Ended,
+    Lease,
+    Limits,
+    Measured,
+    Prepared,
+    Resting,
+    View,
+    Waiting,
+)
+from lumbre.pool.policy.beside import fits_beside
+from lumbre.pool.policy.budget import short
+from lumbre.pool.policy.decide import decide
+from lumbre.pool.policy.end import due
+from lumbre.pool.policy.events import (
     Asked,
     Cancelled,
     Closed,
@@ -43,26 +56,13 @@ from lumbre.pool.events import (
     Started,
     Stop,
 )
-from lumbre.pool.lease import (
-    Counters,
-    DeviceView,
-    Ended,
-    Lease,
-    Limits,
-    Measured,
-    Prepared,
-    Resting,
-    View,
-    Waiting,
-)
-from lumbre.pool.policy import decide
+from lumbre.pool.policy.state import Ticket
 from lumbre.pool.refusal import refusal_of
 from lumbre.pool.running import Running
 from lumbre.pool.sight import Sight
-from lumbre.pool.state import Ticket
-from lumbre.pool.talks import Talks, saving_s
+from lumbre.pool.talks.talks import Talks, saving_s
 from lumbre.pool.terms import beginning, terms_of
-from lumbre.pool.views import device_views, worker_views
+from lumbre.pool.views import device_views, resting_views, waiting_views, worker_views
 from lumbre.pool.watch import Watch
 
 _log = logging.getLogger(__name__)
@@ -213,17 +213,11 @@ class Pool:
 
     def queue(self) -> list[Waiting]:
         """Who waits, oldest first."""
-        now = time.monotonic()
-        return [Waiting(t.model, now - self._asked.get(t.id, now)) for t in self._state.queue]
+        return waiting_views(self._state, time.monotonic(), self._asked)
 
     def resting(self) -> list[Resting]:
         """Models that failed and are left alone for a while."""
-        now = time.monotonic()
-        return [
-            Resting(model, cooling.until - now, self._failures.get(cooling.worker))
-            for model, cooling in self._state.cooling.items()
-            if cooling.until > now
-        ]
+        return resting_views(self._state, time.monotonic(), self._failures)
 
     async def look(self) -> None:
         """Read memory now, and act on it."""

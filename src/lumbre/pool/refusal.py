@@ -10,9 +10,9 @@ from lumbre.core.errors import (
     WorkerFailed,
 )
 from lumbre.core.machine import CPU
-from lumbre.pool.events import Refuse
 from lumbre.pool.lease import Limits, Prepared
-from lumbre.pool.state import LLMS
+from lumbre.pool.policy.events import Refuse
+from lumbre.pool.policy.state import LLMS
 
 
 def refusal_of(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from lumbre.core.machine import CPU, Memory
 from lumbre.hardware.nvidia import Card
 from lumbre.hardware.usage import family
-from lumbre.pool.state import Resources
+from lumbre.pool.policy.state import Resources
 from lumbre.pool.worker import Worker
 
 Held = dict[int, dict[str, int]]

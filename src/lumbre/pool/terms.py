@@ -6,7 +6,7 @@ from collections.abc import Collection
 from lumbre.core.machine import CPU
 from lumbre.core.model import CHAT_ROLES, RESIDENT_ROLES
 from lumbre.pool.lease import Limits, Prepared
-from lumbre.pool.state import LLMS, THREADS, Resources, Standing, State, Terms
+from lumbre.pool.policy.state import LLMS, THREADS, Resources, Standing, State, Terms
 
 _SLACK_SHARE = 2
 """Others may take this part of the reserve before anybody yields: it is there to be used."""

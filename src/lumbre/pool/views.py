@@ -1,10 +1,11 @@
-"""The pool's state as a person may see it: each worker, each device. Pure."""
+"""The pool's state as a person may see it: workers, devices, who waits, who rests. Pure."""
 
 from collections.abc import Collection, Mapping
 
-from lumbre.pool.budget import committed, free
-from lumbre.pool.lease import DeviceView, Limits, Prepared, View
-from lumbre.pool.state import Resources, State
+from lumbre.core.errors import LumbreError
+from lumbre.pool.lease import DeviceView, Limits, Prepared, Resting, View, Waiting
+from lumbre.pool.policy.budget import committed, free
+from lumbre.pool.policy.state import Resources, State
 
 
 def worker_views(
@@ -48,4 +49,18 @@ def device_views(state: State, limits: Limits) -> list[DeviceView]:
             cap_bytes=limits.caps.get(device),
         )
         for device, available in state.available.items()
+    ]
+
+
+def waiting_views(state: State, now: float, asked: Mapping[int, float]) -> list[Waiting]:
+    """Oldest first; `asked` is when, by ticket."""
+    return [Waiting(ticket.model, now - asked.get(ticket.id, now)) for ticket in state.queue]
+
+
+def resting_views(state: State, now: float, failures: Mapping[int, LumbreError]) -> list[Resting]:
+    """Models that failed and are left alone for a while; `failures` by worker."""
+    return [
+        Resting(model, cooling.until - now, failures.get(cooling.worker))
+        for model, cooling in state.cooling.items()
+        if cooling.until > now
     ]

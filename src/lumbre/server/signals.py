@@ -6,7 +6,7 @@ from typing import Any
 
 from lumbre.core.errors import BadArguments
 from lumbre.core.signals import JudgeAgreed, Result, Signal, Trigger, parse
-from lumbre.pool.guards import Notice
+from lumbre.pool.guards.guards import Notice
 from lumbre.runtime import Runtime
 from lumbre.server.asked import text
 from lumbre.server.errors import as_json

@@ -15,15 +15,15 @@ from lumbre.config.settings import Latency, Residency, Settings, Strain
 from lumbre.core.errors import ModelDisabled, PromptTooLong
 from lumbre.core.model import Manifest
 from lumbre.core.signals import LongContext, PersonaScored, Signal, SpeechBegan, SpeechEnded
-from lumbre.pool import latency, residency, strain
-from lumbre.pool.tally import Course, Tally
+from lumbre.pool.guards import latency, residency, strain
+from lumbre.pool.guards.tally import Course, Tally
 from lumbre.words import Sentence
 
 _log = logging.getLogger(__name__)
 _KEPT = 50
 """Notices that are kept for people to look at."""
-_FOR: dict[residency.Need, str] = {"long_context": "long_context", "persona": "reasoning"}
-"""The capability that meets a need."""
+_FOR: dict[residency.Demand, str] = {"long_context": "long_context", "persona": "reasoning"}
+"""The capability that meets a demand."""
 
 _Effect = strain.Effect | latency.Effect | residency.Effect
 
@@ -65,9 +65,9 @@ class Guards:
             case SpeechEnded(source):
                 return self._strained(strain.SpeechEnded(now, source))
             case PersonaScored(adherence, target):
-                return self._needed(residency.PersonaScored(now, adherence, target))
+                return self._demanded(residency.PersonaScored(now, adherence, target))
             case LongContext():
-                return self._needed(residency.TaskDone(now, 0, is_long=True))
+                return self._demanded(residency.TaskDone(now, 0, is_long=True))
         return []
 
     @contextmanager
@@ -91,7 +91,7 @@ class Guards:
             if is_optional and course.granted is not None and course.error is None:
                 self._answered(manifest, course)
             if is_task and (tokens := _prompt_tokens(course)):
-                self._needed(residency.TaskDone(self._clock(), tokens))
+                self._demanded(residency.TaskDone(self._clock(), tokens))
 
     @property
     def is_diverted(self) -> bool:
@@ -126,8 +126,8 @@ class Guards:
 
     @property
     def wants_candidates(self) -> bool:
-        """Whether `offer` could change something: a need is there, or a place was given."""
-        return bool(self._residency.needed or self._residency.places)
+        """Whether `offer` could change something: a demand is there, or a place was given."""
+        return bool(self._residency.demanded or self._residency.places)
 
     def may_earn(self, manifest: Manifest) -> bool:
         """Whether a model can do what a resident place is given for."""
@@ -136,11 +136,11 @@ class Guards:
     def offer(self, models: Sequence[tuple[Manifest, bool]]) -> list[Notice]:
         """The on_demand chat models there are, the better ones first, each with whether it fits."""
         candidates = tuple(
-            residency.Candidate(model.id, needs, fits)
+            residency.Candidate(model.id, demands, fits)
             for model, fits in models
-            if (needs := frozenset(n for n in residency.NEEDS if _FOR[n] in model.capabilities))
+            if (demands := frozenset(n for n in residency.DEMANDS if _FOR[n] in model.capabilities))
         )
-        return self._needed(residency.Offered(self._clock(), candidates))
+        return self._demanded(residency.Offered(self._clock(), candidates))
 
     def _answered(self, manifest: Manifest, course: Course) -> None:
         limit_s = float(getattr(self._settings.latency, f"{manifest.role}_s", 0.0))
@@ -155,12 +155,12 @@ class Guards:
         self._latency, effects = latency.decide(self._latency, event)
         return self._note(effects)
 
-    def _needed(self, event: residency.Event) -> list[Notice]:
+    def _demanded(self, event: residency.Event) -> list[Notice]:
         self._residency, effects = residency.decide(self._residency, event)
         for effect in effects:
             match effect:
-                case residency.Earn(model, need):
-                    self._earn(model, need)
+                case residency.Earn(model, demand):
+                    self._earn(model, demand)
                 case residency.Lose(model):
                     self._earn(model, None)
         return self._note(effects)
@@ -188,16 +188,16 @@ class Guards:
                 )  # fmt: skip
             case latency.Enable(model):
                 return Sentence("guards.enable", model=model)
-            case residency.Earn(model, need, figure, threshold):
+            case residency.Earn(model, demand, figure, threshold):
                 return Sentence(
-                    f"guards.earn_{need}",
+                    f"guards.earn_{demand}",
                     model=model, found_share=figure, threshold_share=threshold,
                 )  # fmt: skip
-            case residency.Lose(model, need, is_gone):
-                return Sentence(f"guards.lose_{'gone' if is_gone else need}", model=model)
-            case residency.Tell(need, model, figure, threshold):
+            case residency.Lose(model, demand, is_gone):
+                return Sentence(f"guards.lose_{'gone' if is_gone else demand}", model=model)
+            case residency.Tell(demand, model, figure, threshold):
                 return Sentence(
-                    f"guards.no_{'room' if model else 'model'}_{need}",
+                    f"guards.no_{'room' if model else 'model'}_{demand}",
                     model=model or "", found_share=figure, threshold_share=threshold,
                 )  # fmt: skip
 

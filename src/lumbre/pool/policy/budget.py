@@ -6,7 +6,7 @@ worker has not taken yet of its promise still looks available, so it is taken of
 
 from collections.abc import Iterable
 
-from lumbre.pool.state import LLMS, Loaded, Resources, State
+from lumbre.pool.policy.state import LLMS, Loaded, Resources, State
 
 _NO_LIMIT = 1 << 62
 

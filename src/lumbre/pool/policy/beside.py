@@ -1,7 +1,7 @@
 """Whether a model could be loaded with all that stays loaded beside it. Pure."""
 
-from lumbre.pool.budget import free, returned
-from lumbre.pool.state import Resources, State, Terms
+from lumbre.pool.policy.budget import free, returned
+from lumbre.pool.policy.state import Resources, State, Terms
 
 
 def fits_beside(state: State, model: str, need: Resources) -> bool:

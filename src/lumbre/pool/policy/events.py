@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from lumbre.pool.state import Resources, Terms, Ticket
+from lumbre.pool.policy.state import Resources, Terms, Ticket
 
 Refusal = Literal["does_not_fit", "failed", "cooling", "stopping"]
 Why = Literal["idle", "room", "hand", "pressure", "closing"]

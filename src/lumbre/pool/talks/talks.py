@@ -29,11 +29,11 @@ from weakref import WeakValueDictionary
 from lumbre.core.backend import Chats, Remembers
 from lumbre.core.errors import CannotDo, EngineRefused, LumbreError, WorkerFailed
 from lumbre.core.generation import ChatRequest, Delta, Usage
-from lumbre.pool.events import Why
-from lumbre.pool.fingerprint import TAIL_TOKENS, expected_tokens, fingerprint_of, marks
 from lumbre.pool.lease import Lease, Prepared
-from lumbre.pool.seats import Seat, Taken, give_back, leave, lose, seated, take
-from lumbre.pool.states import Kept, States
+from lumbre.pool.policy.events import Why
+from lumbre.pool.talks.fingerprint import TAIL_TOKENS, expected_tokens, fingerprint_of, marks
+from lumbre.pool.talks.seats import Seat, Taken, give_back, leave, lose, seated, take
+from lumbre.pool.talks.states import Kept, States
 
 _log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ alone loses to plain LRU on bursts, the second gains little over it; weighed tog
 nearly as much as the first, and do not lose: benchmarks/traces/README.md.
 """
 
-from lumbre.pool.state import Loaded, State
-from lumbre.pool.use import Use
+from lumbre.pool.policy.state import Loaded, State
+from lumbre.pool.policy.use import Use
 
 _RATE_WEIGHT = 0.6
 """Of how often, in the geometric mean with how lately. 0 is LRU with costs, 1 rates alone: on

@@ -2,8 +2,8 @@
 
 from dataclasses import replace
 
-from lumbre.pool.events import Grant
-from lumbre.pool.state import Loaded, State, Ticket
+from lumbre.pool.policy.events import Grant
+from lumbre.pool.policy.state import Loaded, State, Ticket
 
 
 def grant(state: State) -> tuple[State, tuple[Grant, ...]]:

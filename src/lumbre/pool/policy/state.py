@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from lumbre.pool.cooling import Cooling
-from lumbre.pool.use import Use
+from lumbre.pool.policy.cooling import Cooling
+from lumbre.pool.policy.use import Use
 
 Resources = Mapping[str, int]
 """Amounts by what they are of: bytes of "cpu", "gpu0" ..., and counted things such as `LLMS`."""

@@ -1,9 +1,9 @@
 """Give a model that is needed often a resident place, and take it back the same way. Pure.
 
-Two needs earn one. Long contexts: the share of tasks with one, old tasks counting less, is
+Two demands earn one. Long contexts: the share of tasks with one, old tasks counting less, is
 above its threshold. Persona: on hard tests the primary keeps to it less well than its target
 allows. Either ends a margin beyond where it began, so that nothing comes and goes around a
-threshold; with too few tasks left to tell, long contexts are no need any more. A place is
+threshold; with too few tasks left to tell, long contexts are no demand any more. A place is
 given only where the model fits beside the residents; where it does not, that is said once.
 """
 
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-Need = Literal["long_context", "persona"]
-NEEDS: tuple[Need, ...] = ("long_context", "persona")
+Demand = Literal["long_context", "persona"]
+DEMANDS: tuple[Demand, ...] = ("long_context", "persona")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An on_demand model that could become resident for these needs."""
+    """An on_demand model that could become resident for these demands."""
 
     model: str
-    needs: frozenset[Need]
+    demands: frozenset[Demand]
     fits: bool
     """Beside the residents there are. Of no meaning once it has a place."""
 
@@ -57,10 +57,10 @@ class State:
     target: float = 0.0
     candidates: tuple[Candidate, ...] = ()
     """The better ones first."""
-    needed: frozenset[Need] = frozenset()
-    places: Mapping[Need, str] = field(default_factory=dict)
-    """The model that has a resident place for a need. One may have it for both."""
-    told: frozenset[Need] = frozenset()
+    demanded: frozenset[Demand] = frozenset()
+    places: Mapping[Demand, str] = field(default_factory=dict)
+    """The model that has a resident place for a demand. One may have it for both."""
+    told: frozenset[Demand] = frozenset()
     """Needs of which was said that no model can have a place for them."""
 
     @property
@@ -70,7 +70,7 @@ class State:
 
     @property
     def earned(self) -> frozenset[str]:
-        """Every model that has a place for a need."""
+        """Every model that has a place for a demand."""
         return frozenset(self.places.values())
 
 
@@ -99,7 +99,7 @@ class PersonaScored:
 class Offered:
     """Which models could have a place, as things are now: those that have one among them.
 
-    Places are given at this moment only; call for it while there are needs.
+    Places are given at this moment only; call for it while there are demands.
     """
 
     now: float
@@ -124,26 +124,26 @@ class Earn:
     """Keep this model resident. `figure` passed `threshold`: a share, or an adherence."""
 
     model: str
-    need: Need
+    demand: Demand
     figure: float
     threshold: float
 
 
 @dataclass(frozen=True, slots=True)
 class Lose:
-    """It is on_demand again; `need` was the last it had its place for."""
+    """It is on_demand again; `demand` was the last it had its place for."""
 
     model: str
-    need: Need
+    demand: Demand
     is_gone: bool = False
-    """It is no candidate any more; else the need has passed."""
+    """It is no candidate any more; else the demand has passed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """Say that there is a need and no room for `model`; without one, no model for it."""
+    """Say that there is a demand and no room for `model`; without one, no model for it."""
 
-    need: Need
+    demand: Demand
     model: str | None
     figure: float
     threshold: float
@@ -164,8 +164,8 @@ def decide(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
             state = replace(state, adherence=adherence, target=target)
         case Offered(_, candidates):
             state = replace(state, candidates=candidates)
-    needed = frozenset(need for need in NEEDS if _is_needed(state, need))
-    state = replace(state, needed=needed, told=state.told & needed)
+    demanded = frozenset(demand for demand in DEMANDS if _is_needed(state, demand))
+    state = replace(state, demanded=demanded, told=state.told & demanded)
     state, lost = _lose(state)
     # only who was just looked at is given a place: what fitted a while ago may not now
     state, earned = _earn(state) if isinstance(event, Offered) else (state, ())
@@ -178,11 +178,11 @@ def _age(state: State, now: float) -> State:
     return replace(state, now=now, tasks=state.tasks * kept, long_tasks=state.long_tasks * kept)
 
 
-def _is_needed(state: State, need: Need) -> bool:
-    """Whether it is a need now; one that was there already ends later than it began."""
-    limits, was = state.limits, need in state.needed
+def _is_needed(state: State, demand: Demand) -> bool:
+    """Whether it is a demand now; one that was there already ends later than it began."""
+    limits, was = state.limits, demand in state.demanded
     margin = limits.margin_share if was else 0.0
-    if need == "long_context":
+    if demand == "long_context":
         # rounded: as many as are wanted are enough, be they a minute old
         if round(state.tasks) < (limits.least_tasks / 2 if was else limits.least_tasks):
             return False
@@ -193,44 +193,46 @@ def _is_needed(state: State, need: Need) -> bool:
 
 
 def _lose(state: State) -> tuple[State, tuple[Effect, ...]]:
-    """Take back the places whose need has passed, or whose model is no candidate any more."""
-    able = {need: [c.model for c in state.candidates if need in c.needs] for need in NEEDS}
+    """Take back the places whose demand has passed, or whose model is no candidate any more."""
+    able = {
+        demand: [c.model for c in state.candidates if demand in c.demands] for demand in DEMANDS
+    }
     places, effects = dict(state.places), []
-    for need, model in state.places.items():
-        is_gone = model not in able[need]
-        if need in state.needed and not is_gone:
+    for demand, model in state.places.items():
+        is_gone = model not in able[demand]
+        if demand in state.demanded and not is_gone:
             continue
-        del places[need]
+        del places[demand]
         if model not in places.values():
-            effects.append(Lose(model, need, is_gone))
+            effects.append(Lose(model, demand, is_gone))
     return replace(state, places=places), tuple(effects)
 
 
 def _earn(state: State) -> tuple[State, tuple[Effect, ...]]:
-    """Give each need its model: one that has a place already, else the first that fits."""
+    """Give each demand its model: one that has a place already, else the first that fits."""
     effects: list[Effect] = []
-    for need in NEEDS:
-        if need not in state.needed or need in state.places:
+    for demand in DEMANDS:
+        if demand not in state.demanded or demand in state.places:
             continue
-        able = [c for c in state.candidates if need in c.needs]
+        able = [c for c in state.candidates if demand in c.demands]
         has_place = [c for c in able if c.model in state.earned]
         chosen = next(iter([*has_place, *(c for c in able if c.fits)]), None)
         if chosen is None:
-            if need not in state.told:
+            if demand not in state.told:
                 model = able[0].model if able else None
-                effects.append(Tell(need, model, *_figures(state, need)))
-                state = replace(state, told=state.told | {need})
+                effects.append(Tell(demand, model, *_figures(state, demand)))
+                state = replace(state, told=state.told | {demand})
             continue
         if chosen not in has_place:
-            effects.append(Earn(chosen.model, need, *_figures(state, need)))
+            effects.append(Earn(chosen.model, demand, *_figures(state, demand)))
         state = replace(
-            state, places={**state.places, need: chosen.model}, told=state.told - {need}
+            state, places={**state.places, demand: chosen.model}, told=state.told - {demand}
         )
     return state, tuple(effects)
 
 
-def _figures(state: State, need: Need) -> tuple[float, float]:
-    """What was found, and where the need begins."""
-    if need == "long_context":
+def _figures(state: State, demand: Demand) -> tuple[float, float]:
+    """What was found, and where the demand begins."""
+    if demand == "long_context":
         return state.share, state.limits.long_share
     return state.adherence or 0.0, state.target * (1 - state.limits.persona_drop_share)

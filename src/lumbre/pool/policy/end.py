@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from lumbre.pool.budget import all_fits, returned, short
-from lumbre.pool.events import Stop, Why
-from lumbre.pool.evict import Worth, rank
-from lumbre.pool.state import Loaded, State
+from lumbre.pool.policy.budget import all_fits, returned, short
+from lumbre.pool.policy.events import Stop, Why
+from lumbre.pool.policy.evict import Worth, rank
+from lumbre.pool.policy.state import Loaded, State
 
 
 def end(state: State) -> tuple[State, tuple[Stop, ...]]:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from lumbre.core.messages import Message
 from lumbre.engines.find import build_of
 from lumbre.pool.lease import Prepared
-from lumbre.pool.seats import shared
-from lumbre.pool.states import Kept
+from lumbre.pool.talks.seats import shared
+from lumbre.pool.talks.states import Kept
 
 TAIL_TOKENS = 16
 """The end of a prompt may be written otherwise once an answer follows it."""

@@ -6,8 +6,8 @@ that are to be missed least (`worth`). Resident and pinned ones are not asked.
 
 from collections.abc import Callable, Iterable, Sequence
 
-from lumbre.pool.budget import missing, returned
-from lumbre.pool.state import Loaded, Resources, State
+from lumbre.pool.policy.budget import missing, returned
+from lumbre.pool.policy.state import Loaded, Resources, State
 
 Worth = Callable[[Loaded, State], float]
 """Seconds that are expected to be lost if this worker is stopped now."""

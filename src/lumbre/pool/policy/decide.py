@@ -14,10 +14,10 @@ that take nothing from an older one.
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lumbre.pool.budget import short
-from lumbre.pool.cooling import Cooling, failed
-from lumbre.pool.end import end, give_back
-from lumbre.pool.events import (
+from lumbre.pool.policy.budget import short
+from lumbre.pool.policy.cooling import Cooling, failed
+from lumbre.pool.policy.end import end, give_back
+from lumbre.pool.policy.events import (
     Asked,
     Cancelled,
     Closed,
@@ -34,12 +34,12 @@ from lumbre.pool.events import (
     Stalled,
     Started,
 )
-from lumbre.pool.evict import Worth
-from lumbre.pool.grant import grant
-from lumbre.pool.place import place, refuse_all
-from lumbre.pool.state import Loaded, State, Terms, Ticket
-from lumbre.pool.use import Use, asked
-from lumbre.pool.worth import expected_cost
+from lumbre.pool.policy.evict import Worth
+from lumbre.pool.policy.grant import grant
+from lumbre.pool.policy.place import place, refuse_all
+from lumbre.pool.policy.state import Loaded, State, Terms, Ticket
+from lumbre.pool.policy.use import Use, asked
+from lumbre.pool.policy.worth import expected_cost
 
 Decision = tuple[State, tuple[Effect, ...]]
 

@@ -2,10 +2,10 @@
 
 from dataclasses import replace
 
-from lumbre.pool.budget import free, missing, returned
-from lumbre.pool.events import Effect, Refuse, Start
-from lumbre.pool.evict import Worth, may_give_way, stopping, victims
-from lumbre.pool.state import Leaving, Loaded, State, Terms
+from lumbre.pool.policy.budget import free, missing, returned
+from lumbre.pool.policy.events import Effect, Refuse, Start
+from lumbre.pool.policy.evict import Worth, may_give_way, stopping, victims
+from lumbre.pool.policy.state import Leaving, Loaded, State, Terms
 
 
 def place(state: State, worth: Worth) -> tuple[State, tuple[Effect, ...]]:

@@ -1,0 +1,1 @@
+"""What keeps answers coming when speech is busy, a model slow, or one needed often."""

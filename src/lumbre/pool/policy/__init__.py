@@ -1,0 +1,1 @@
+"""What the pool does next, decided by values alone: no clock, no process, no lock."""

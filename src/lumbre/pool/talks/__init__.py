@@ -1,0 +1,1 @@
+"""What an engine has read of a talk outlives the engine."""
