@@ -62,8 +62,13 @@ class Runtime:
     """Every model of the household, ready to be asked."""
 
     def __init__(
-        self, config: Config, store: Store, machine: Callable[[], Host] | None = None
+        self,
+        config: Config,
+        store: Store,
+        machine: Callable[[], Host] | None = None,
+        has_talk: Callable[[int], bool] = lambda conversation: True,
     ) -> None:
+        """`has_talk`: whether a conversation was not deleted; asked in threads."""
         self.config = config
         self.registry = Registry(config.folders.registry)
         self.weights = Weights(config.folders.weights, store)
@@ -74,6 +79,7 @@ class Runtime:
         self._opened = time.monotonic()
         self._uses: dict[str, int] = {}
         self._prepared: dict[str, Prepared] = {}
+        kept_bytes = config.settings.pool.saved_state_bytes
         self.pool = Pool(
             self._prepare,
             read_memory,
@@ -82,7 +88,7 @@ class Runtime:
             cards=self._preparing.cards(),
             start_timeout_s=config.settings.worker.start_timeout_s,
             measured=self._preparing.learn,
-            talks=Talks(States(config.folders.states, config.settings.pool.saved_state_bytes)),
+            talks=Talks(States(config.folders.states, kept_bytes, is_there=has_talk)),
         )
         self.guards = Guards(config.settings, self._earn)
         self._offered = -math.inf
@@ -338,15 +344,22 @@ class Runtime:
             and self.guards.may_earn(manifest)
         ]
         found.sort(key=lambda manifest: manifest.role != "optional_moe")
-        offered = []
         await self.pool.look()
-        for manifest in found:
-            try:
-                prepared = await self._prepare(manifest.id)
-            except LumbreError:  # whoever asks for it is told why
-                continue
-            offered.append((manifest, self.pool.fits(prepared)))
-        return offered
+        prepared = {}
+        for manifest in [*found, *self._staying()]:
+            with suppress(LumbreError):  # whoever asks for it is told why
+                prepared[manifest.id] = await self._prepare(manifest.id)
+        staying = [prepared[m.id] for m in self._staying() if m.id in prepared]
+        able = [manifest for manifest in found if manifest.id in prepared]
+        return [(m, self.pool.fits(prepared[m.id], staying)) for m in able]
+
+    def _staying(self) -> list[Manifest]:
+        """Models that are to stay loaded, be they asked for yet or not."""
+        primary = self.primary().id
+        usable = self.registry.usable()
+        return [
+            m for m in usable if m.id == primary or (m.loads == "eager" and m.role != "primary")
+        ]
 
     def _earn(self, model: str, why: str | None) -> None:
         self.pool.earn(model, has_earned=why is not None)

@@ -45,6 +45,13 @@ def test_one_that_stays_and_is_not_loaded_yet_keeps_its_place() -> None:
     assert not fits_beside(state, "moe", {"cpu": 61})
 
 
+def test_one_that_is_to_stay_and_nobody_asked_for_yet_keeps_its_place() -> None:
+    primary = Terms(need={"cpu": 60}, standing="primary")
+    assert fits_beside(world(), "moe", {"cpu": 50})
+    assert not fits_beside(world(), "moe", {"cpu": 50}, {"primary": primary})
+    assert fits_beside(world(), "moe", {"cpu": 40}, {"primary": primary})
+
+
 def test_a_model_does_not_stand_in_its_own_way() -> None:
     state = world(("main", 40, "primary"), ("moe", 60, "on_demand"), pinned=("moe",))
     assert fits_beside(state, "moe", {"cpu": 60})

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from lumbre.pool.policy.events import Closed, Dismissed, Pinned, Pressed, Refuse
+from lumbre.pool.policy.events import Closed, Dismissed, Earned, Pinned, Pressed, Refuse
 from lumbre.pool.policy.state import LLMS, THREADS, Terms
 from tests.pool.world import World
 
@@ -159,6 +159,10 @@ def test_an_end_that_gave_no_memory_back_is_not_counted_as_free() -> None:
     world.taken["cpu"] = 50  # what the process held is still held by something
     world.end(next(iter(world.stopping)))
     assert not world.alive
+    assert waiting in world.waiting, "a moment's shortage passes"
+    world.see(4.9)
+    assert not world.refused
+    world.see(0.2)
     assert refusals(world) == [(waiting, "does_not_fit")]
 
 
@@ -492,9 +496,10 @@ def test_a_model_on_two_devices_needs_room_on_both() -> None:
 
 
 def test_a_card_nobody_saw_has_no_room() -> None:
-    world = World({"card": Terms(need={"cpu": 5, "gpu0": 50})}, {"cpu": 100})
-    world.ask("card")
-    assert [(r.why, r.short_of) for r in world.refused] == [("does_not_fit", "gpu0")]
+    for caps in ({}, {"gpu0": 60}):
+        world = World({"card": Terms(need={"cpu": 5, "gpu0": 50})}, {"cpu": 100}, caps=caps)
+        world.ask("card")
+        assert [(r.why, r.short_of) for r in world.refused] == [("does_not_fit", "gpu0")]
 
 
 def test_only_so_many_chat_models_are_loaded_at_a_time() -> None:
@@ -602,6 +607,67 @@ def test_a_little_less_than_promised_is_what_the_reserve_is_for() -> None:
     world.see()
     world.happened(Pressed())
     assert world.models_of(world.stopping) == ["light"]
+
+
+def test_unloading_by_hand_is_not_forgotten_when_memory_was_short_for_a_moment() -> None:
+    world = world_of()
+    using = world.ask("light")
+    world.start(world.worker("light"))
+    world.happened(Dismissed("light"))
+    for taken in (75, 0):
+        world.taken["cpu"] = taken
+        world.see()
+        world.happened(Pressed())
+    world.release(using)
+    assert [stop.why for stop in world.stops] == ["hand"]
+
+
+def test_a_shortage_that_passes_costs_nobody_an_answer() -> None:
+    world = world_of(capacity=60)
+    using = world.ask("light")
+    world.start(world.worker("light"))
+    waiting = world.ask("primary")
+    world.taken["cpu"] = 15
+    world.see()
+    assert waiting in world.waiting
+    world.taken["cpu"] = 0
+    world.see(4.0)
+    world.taken["cpu"] = 15
+    world.see(4.0)
+    assert waiting in world.waiting, "its patience began anew"
+    world.taken["cpu"] = 0
+    world.release(using)
+    world.end(world.worker("light"))
+    world.start(world.worker("primary"))
+    assert waiting in world.leases
+
+
+def test_who_earned_a_place_stays_but_never_keeps_the_primary_out() -> None:
+    world = world_of(capacity=85)
+    world.use_once("light")
+    world.happened(Earned("light"))
+    world.see(100.0)
+    assert not world.stopping, "unused for its time"
+    world.use_once("micro")
+    world.ask("primary")
+    assert world.models_of(world.stopping) == ["micro"], "the other one goes first"
+    world.end(world.worker("micro"))
+    world.start(world.worker("primary"))
+    world.release(max(world.leases))
+    world.state = replace(world.state, pinned=frozenset({"primary"}))
+    ticket = world.ask("micro")
+    assert world.models_of(world.stopping) == ["light"]
+    assert ticket in world.waiting
+
+
+def test_what_workers_hold_over_what_was_planned_counts() -> None:
+    world = World(MODELS, {"cpu": 200}, caps={"cpu": 60})
+    for model in ("micro", "tiny"):
+        world.use_once(model)
+    world.held[world.worker("micro")] = {"cpu": 58}
+    world.see()
+    world.happened(Pressed())
+    assert world.models_of(world.stopping) == ["micro"], "63 are held, 60 allowed"
 
 
 def test_unloaded_by_hand_at_once_when_idle_and_after_its_answers_when_not() -> None:

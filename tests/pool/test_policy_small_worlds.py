@@ -80,6 +80,7 @@ def key(world: World) -> object:
         tuple(held),
         tuple(t.model for t in sorted(world.state.queue, key=lambda t: order[t.id])),
         world.state.head,
+        tuple(sorted((m, world.now - at) for m, at in world.state.hopeless.items())),
         len(world.broken),
         world.now,
         tuple(sorted(world.taken.items())),

@@ -5,13 +5,14 @@ import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 import pytest
 
 from lumbre.core.backend import Chats, WorkerSettings
-from lumbre.core.errors import DoesNotFit, Stopping, WeightsMissing, WorkerFailed
+from lumbre.core.errors import DoesNotFit, NoRoomOnCard, Stopping, WeightsMissing, WorkerFailed
 from lumbre.core.generation import ChatRequest
 from lumbre.core.machine import CPU, Memory
 from lumbre.core.messages import Message
@@ -244,3 +245,43 @@ async def test_idle_time_begins_with_the_last_use(smollm2: Path, tmp_path: Path)
         await say_hello(pool)
         (after,) = await pool.views()
         assert after.idle_s < before.idle_s + 0.2
+
+
+async def test_what_is_started_is_what_was_promised_though_plans_differ(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    """Two ask for a cold model, and between them the plan has changed."""
+    plans = iter([prepared(smollm2), prepared(smollm2, need_mib=900)])
+
+    async def prepare(_: str) -> Prepared:
+        return next(plans)
+
+    async def what_it_has(pool: Pool) -> tuple[int, int]:
+        async with pool.lease("smollm2") as lease:
+            (view,) = await pool.views()
+            return view.need_bytes, lease.prepared.need_bytes
+
+    async with pool_of(tmp_path, prepare) as pool:
+        for promised, started in await asyncio.gather(what_it_has(pool), what_it_has(pool)):
+            assert promised == started
+
+
+async def test_it_can_be_looked_at_while_a_model_ends_and_is_planned_elsewhere(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    here = prepared(smollm2)
+    elsewhere = replace(here, need={**here.need, "gpu0": Footprint(weights_bytes=MIB)})
+    plans = iter([here, elsewhere])
+
+    async def prepare(_: str) -> Prepared:
+        return next(plans)
+
+    async with pool_of(tmp_path, prepare) as pool:
+        assert await say_hello(pool)
+        unloading = asyncio.create_task(pool.unload("smollm2"))
+        asking = asyncio.create_task(say_hello(pool))
+        while not asking.done():
+            assert all(CPU in view.planned for view in await pool.views())
+        await unloading
+        with pytest.raises(NoRoomOnCard):
+            await asking

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from lumbre.pool.policy.budget import committed
 from lumbre.pool.policy.decide import decide
 from lumbre.pool.policy.events import (
     Asked,
@@ -106,9 +105,9 @@ class World:
         assert {w.model for w in state.workers.values()} == set(self.alive.values())
         assert len(state.workers) == len(self.alive), "one worker per model"
         for device, total in self.memory.items():
-            assert committed(state, device) <= total, "more promised than there is"
+            assert self.promised(device) <= total, "more promised than there is"
         for resource, cap in state.caps.items():
-            assert committed(state, resource) <= cap, "more promised than is allowed"
+            assert self.promised(resource) <= cap, "more promised than is allowed"
         assert all(count == 1 for count in self.answers.values())
         assert {ticket.id for ticket in state.queue} == set(self.waiting)
         for worker in state.workers.values():
@@ -117,6 +116,9 @@ class World:
             busy = [w for w in state.workers.values() if w.leases and not w.terms.is_resident]
             work = sum(w.terms.work.get(what, 0) for w in busy)
             assert work <= cap or len(busy) == 1, "more at work than there is room for"
+
+    def promised(self, resource: str) -> int:
+        return sum(w.terms.need.get(resource, 0) for w in self.state.workers.values())
 
     def ask(self, model: str, terms: Terms | None = None, *, insists: bool = False) -> int:
         ticket = self.next_ticket

@@ -41,6 +41,7 @@ from lumbre.pool.policy.events import (
     Cancelled,
     Closed,
     Dismissed,
+    Earned,
     Effect,
     Event,
     Gone,
@@ -103,7 +104,6 @@ class Pool:
         self._prepared: dict[str, Prepared] = {}
         self._running: dict[int, Running] = {}
         self._failures: dict[int, LumbreError] = {}
-        self._pinned, self._earned = set(self._limits.pinned), set[str]()
         self._watch = Watch(self._running, self.stalled, self._glance)
         self._others: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
@@ -140,7 +140,7 @@ class Pool:
     @asynccontextmanager
     async def _ticket(self, model: str, *, insists: bool) -> AsyncIterator[int]:
         """Ask, wait for the answer, and give the lease back after the block."""
-        prepared = self._prepared[model] = await self._prepare(model)
+        prepared = await self._prepare(model)
         number = next(self._tickets)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         self._asked[number] = time.monotonic()
@@ -149,6 +149,7 @@ class Pool:
             if not self.is_ready(model):  # something may have to be started: look first
                 self._happened(await asyncio.to_thread(self._seen))
             terms = terms_of(prepared, self._limits, self.counters.mean_load_s(model))
+            self._prepared[model] = prepared  # in one go: what is promised is what is started
             self._happened(Asked(Ticket(number, model, insists), terms))
             yield await answer
         except WorkerFailed:
@@ -162,23 +163,25 @@ class Pool:
 
     def pin(self, model: str, *, is_pinned: bool = True) -> None:
         """Keep a model loaded once it is, or no longer, as a person wants it."""
-        (self._pinned.add if is_pinned else self._pinned.discard)(model)
-        self._happened(Pinned(model, model in self._pinned | self._earned))
+        self._happened(Pinned(model, is_pinned))
 
     def earn(self, model: str, *, has_earned: bool = True) -> None:
-        """The same, as its use earned it."""
-        (self._earned.add if has_earned else self._earned.discard)(model)
-        self._happened(Pinned(model, model in self._pinned | self._earned))
+        """Keep it loaded as long as nobody else needs the room, for it is needed often."""
+        self._happened(Earned(model, has_earned))
 
-    def fits(self, prepared: Prepared) -> bool:
-        """Whether it could stay loaded beside all that does, as memory was last seen."""
+    def fits(self, prepared: Prepared, staying: Sequence[Prepared] = ()) -> bool:
+        """Whether it could stay loaded beside all that does, as memory was last seen.
+
+        `staying` are models that are to stay, asked for or not.
+        """
         need = terms_of(prepared, self._limits).need
-        return fits_beside(self._state, prepared.manifest.id, need)
+        others = {one.manifest.id: terms_of(one, self._limits) for one in staying}
+        return fits_beside(self._state, prepared.manifest.id, need, others)
 
     @property
     def pinned(self) -> frozenset[str]:
         """As a person wants it."""
-        return frozenset(self._pinned)
+        return self._state.pinned
 
     async def unload(self, model: str) -> None:
         """End a model's worker as soon as nobody uses it, and see it gone.
@@ -201,10 +204,9 @@ class Pool:
         return worker_views(
             self._state,
             time.monotonic(),
-            prepared=self._prepared,
+            roles={n: r.manifest.role for n, r in self._running.items()},
             pids={number: worker.pid for number, worker in there.items()},
             measured=await asyncio.to_thread(self._sight.whole, there),
-            pinned=self._pinned,
         )
 
     def devices(self) -> list[DeviceView]:

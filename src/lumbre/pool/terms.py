@@ -12,6 +12,10 @@ _SLACK_SHARE = 2
 """Others may take this part of the reserve before anybody yields: it is there to be used."""
 
 
+_LEAST_SLACK_BYTES = 64 * 2**20
+"""Also without a reserve: or what a plan is off by has a model loaded and stopped in turns."""
+
+
 def terms_of(prepared: Prepared, limits: Limits, load_s: float | None = None) -> Terms:
     """`load_s` as last measured, if it was."""
     role = prepared.manifest.role
@@ -48,7 +52,8 @@ def beginning(limits: Limits, devices: Collection[str]) -> State:
     if limits.card_permits:
         work |= {device: limits.card_permits for device in devices if device != CPU}
     slack: Resources = {
-        device: reserve // _SLACK_SHARE for device, reserve in limits.reserve.items()
+        device: max(limits.reserve.get(device, 0) // _SLACK_SHARE, _LEAST_SLACK_BYTES)
+        for device in devices
     }
     return State(
         caps=caps,

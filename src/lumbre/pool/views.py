@@ -1,33 +1,32 @@
 """The pool's state as a person may see it: workers, devices, who waits, who rests. Pure."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 from lumbre.core.errors import LumbreError
-from lumbre.pool.lease import DeviceView, Limits, Prepared, Resting, View, Waiting
+from lumbre.pool.lease import DeviceView, Limits, Resting, View, Waiting
 from lumbre.pool.policy.budget import committed, free
-from lumbre.pool.policy.state import Resources, State
+from lumbre.pool.policy.state import LLMS, Resources, State
 
 
 def worker_views(
     state: State,
     now: float,
     *,
-    prepared: Mapping[str, Prepared],
+    roles: Mapping[int, str],
     pids: Mapping[int, int],
     measured: Mapping[int, Resources],
-    pinned: Collection[str],
 ) -> list[View]:
-    """`prepared` by model; `pids` and `measured` by worker, where there is a process."""
+    """`roles`, `pids` and `measured` by worker, where there is one."""
     return [
         View(
             worker=number,
             model=loaded.model,
-            role=prepared[loaded.model].manifest.role,
+            role=roles.get(number, ""),
             state=loaded.phase,
             standing=loaded.terms.standing,
-            is_pinned=loaded.model in pinned,
+            is_pinned=loaded.model in state.pinned,
             pid=pids.get(number),
-            planned={device: loaded.terms.need[device] for device in prepared[loaded.model].need},
+            planned={what: need for what, need in loaded.terms.need.items() if what != LLMS},
             measured=measured.get(number, {}),
             leases=len(loaded.leases),
             slots=loaded.terms.slots,

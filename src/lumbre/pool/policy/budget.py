@@ -13,7 +13,7 @@ _NO_LIMIT = 1 << 62
 
 def committed(state: State, resource: str) -> int:
     """Promised to workers that are not yet gone."""
-    return sum(worker.terms.need.get(resource, 0) for worker in state.workers.values())
+    return sum(worker.takes(resource) for worker in state.workers.values())
 
 
 def unpromised(state: State, device: str) -> int:
@@ -23,14 +23,20 @@ def unpromised(state: State, device: str) -> int:
 
 
 def free(state: State, resource: str) -> int:
-    """What a new worker may be promised."""
+    """What a new worker may be promised. Of a device that nobody saw: nothing."""
+    if resource == LLMS:
+        there = _NO_LIMIT
+    elif resource in state.available:
+        there = unpromised(state, resource)
+    else:
+        return 0
+    return min(there, _uncapped(state, resource))
+
+
+def _uncapped(state: State, resource: str) -> int:
+    """What the settings leave; negative where workers hold more than they were promised."""
     cap = state.caps.get(resource)
-    left = None if cap is None else cap - committed(state, resource)
-    if resource not in state.available:
-        unknown = _NO_LIMIT if resource == LLMS else 0
-        return unknown if left is None else left
-    there = unpromised(state, resource)
-    return there if left is None else min(there, left)
+    return _NO_LIMIT if cap is None else cap - committed(state, resource)
 
 
 def missing(state: State, need: Resources) -> dict[str, int]:
@@ -44,15 +50,17 @@ def missing(state: State, need: Resources) -> dict[str, int]:
 
 def returned(workers: Iterable[Loaded], resource: str) -> int:
     """What comes free when these are gone."""
-    return sum(worker.terms.need.get(resource, 0) for worker in workers)
+    return sum(worker.takes(resource) for worker in workers)
 
 
 def short(state: State) -> dict[str, int]:
-    """Bytes to give back on each device where others took more than the slack."""
+    """Bytes to give back on each device where more than the slack is missing: others took it, or
+    workers hold more than the settings allow."""
     return {
         device: -left
         for device in state.available
-        if (left := unpromised(state, device)) < -state.slack.get(device, 0)
+        if (left := min(unpromised(state, device), _uncapped(state, device)))
+        < -state.slack.get(device, 0)
     }
 
 

@@ -22,6 +22,7 @@ from lumbre.pool.policy.events import (
     Cancelled,
     Closed,
     Dismissed,
+    Earned,
     Effect,
     Event,
     Gone,
@@ -54,12 +55,16 @@ def decide(state: State, event: Event, worth: Worth = expected_cost) -> Decision
         state = replace(state.stays("room"), head="")
     state, granted = grant(state)
     head = state.head
-    state, placed = place(state, worth)
+    state, placed = place(state, worth, _asked_now(event))
     if head and head != state.head:  # who was to make room for it may be used again
         state, later = grant(state)
         granted += later
     state, ended = end(state)
     return state, (*told, *granted, *placed, *ended)
+
+
+def _asked_now(event: Event) -> str:
+    return event.ticket.model if isinstance(event, Asked) else ""
 
 
 def _take(state: State, event: Event, worth: Worth) -> Decision:
@@ -87,15 +92,15 @@ def _take(state: State, event: Event, worth: Worth) -> Decision:
             still = replace(state.workers[worker], phase="stopping", leaving="stalled")
             return state.put(still), (Kill(worker),)
         case Pinned(model, is_pinned):
-            pinned = state.pinned | {model} if is_pinned else state.pinned - {model}
-            return replace(state, pinned=pinned), ()
+            return replace(state, pinned=_with(state.pinned, model, is_in=is_pinned)), ()
+        case Earned(model, has_earned):
+            return replace(state, earned=_with(state.earned, model, is_in=has_earned)), ()
         case Dismissed(model):
             return _dismiss(state, model), ()
         case Closed():
             refused = tuple(Refuse(t.id, t.model, "stopping") for t in state.queue)
             return replace(state, closing=True, queue=()), refused
-        case _:  # news of a worker that is already gone
-            return state, ()
+    return state, ()  # news of a worker that is already gone
 
 
 def _ask(state: State, ticket: Ticket, terms: Terms) -> Decision:
@@ -171,6 +176,10 @@ def _without(state: State, ticket: int, *, is_well: bool) -> State:
             return state
     queue = tuple(waiting for waiting in state.queue if waiting.id != ticket)
     return replace(state, queue=queue) if len(queue) < len(state.queue) else state
+
+
+def _with(models: frozenset[str], model: str, *, is_in: bool) -> frozenset[str]:
+    return models | {model} if is_in else models - {model}
 
 
 def _is(state: State, worker: int, phase: str) -> bool:

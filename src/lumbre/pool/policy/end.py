@@ -61,13 +61,20 @@ def give_back(state: State, worth: Worth) -> State:
     going = [w for w in state.workers.values() if w.phase == "stopping" or _goes_now(w)]
     order = sorted(
         (w for w in state.workers.values() if w not in going and w.terms.standing != "primary"),
-        key=lambda w: (bool(w.leases), w.model in state.pinned, rank(w), worth(w, state), w.worker),
+        key=lambda w: (
+            bool(w.leases),
+            w.model in state.pinned,
+            rank(state, w),
+            worth(w, state),
+            w.worker,
+        ),
     )
     for loaded in order:
         left = {what: n - returned(going, what) for what, n in lacking.items()}
-        if any(n > 0 and loaded.terms.need.get(what) for what, n in left.items()):
+        if any(n > 0 and loaded.takes(what) for what, n in left.items()):
             going.append(loaded)
-            state = state.put(replace(loaded, leaving="pressure"))
+            if not loaded.leaving:  # else it is to go anyway, and stays so when this has passed
+                state = state.put(replace(loaded, leaving="pressure"))
     return state
 
 
@@ -80,6 +87,6 @@ def _is_past_its_time(state: State, loaded: Loaded) -> bool:
     return (
         idle_s is not None
         and loaded.is_idle
-        and loaded.model not in state.pinned
+        and not state.stays_loaded(loaded.model)
         and state.now - loaded.idle_since >= idle_s
     )

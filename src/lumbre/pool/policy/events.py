@@ -88,6 +88,14 @@ class Pinned:
 
 
 @dataclass(frozen=True, slots=True)
+class Earned:
+    """A model is needed so often that it is to stay loaded where it can, or no longer."""
+
+    model: str
+    has_earned: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Dismissed:
     """A person wants a model unloaded, as soon as nobody uses it."""
 
@@ -109,6 +117,7 @@ Event = (
     | Pressed
     | Stalled
     | Pinned
+    | Earned
     | Dismissed
     | Closed
 )

@@ -18,9 +18,10 @@ those published: benchmarks/traces/README.md."""
 _RANKS = {"on_demand": 0, "eager": 1, "primary": 2, "resident": 3}
 
 
-def rank(loaded: Loaded) -> int:
-    """The smaller gives way first."""
-    return _RANKS[loaded.terms.standing]
+def rank(state: State, loaded: Loaded) -> int:
+    """The smaller gives way first; who earned a place is as good as eager."""
+    least = _RANKS["eager"] if loaded.model in state.earned else 0
+    return max(least, _RANKS[loaded.terms.standing])
 
 
 def may_give_way(state: State, asks_resident: bool) -> list[Loaded]:
@@ -63,7 +64,7 @@ def victims(
     if not short:
         return []
     chosen: list[Loaded] = []
-    for group in _groups(may_give_way(state, asks_resident)):
+    for group in _groups(state, may_give_way(state, asks_resident)):
         left = _less(short, chosen)
         ranked = sorted(
             (worker for worker in group if _brings(worker, left) > 0),
@@ -87,11 +88,11 @@ def victims(
     return None
 
 
-def _groups(candidates: Iterable[Loaded]) -> list[list[Loaded]]:
+def _groups(state: State, candidates: Iterable[Loaded]) -> list[list[Loaded]]:
     """By rank, the lowest first."""
     groups: dict[int, list[Loaded]] = {}
     for worker in candidates:
-        groups.setdefault(rank(worker), []).append(worker)
+        groups.setdefault(rank(state, worker), []).append(worker)
     return [groups[key] for key in sorted(groups)]
 
 
@@ -99,7 +100,7 @@ def _needed(chosen: Sequence[Loaded], short: Resources, state: State, worth: Wor
     """Without those that are enough without: the dearest are spared first."""
     kept = list(chosen)
     dearest = sorted(
-        chosen, key=lambda w: (rank(w), _cost(w, state, worth), w.worker), reverse=True
+        chosen, key=lambda w: (rank(state, w), _cost(w, state, worth), w.worker), reverse=True
     )
     for worker in dearest:
         others = [other for other in kept if other is not worker]
@@ -119,10 +120,7 @@ def _less(short: Resources, chosen: Sequence[Loaded]) -> dict[str, int]:
 
 def _brings(worker: Loaded, short: Resources) -> float:
     """How much of what is missing it gives back: 1 is all of one thing."""
-    return sum(
-        min(worker.terms.need.get(resource, 0), amount) / amount
-        for resource, amount in short.items()
-    )
+    return sum(min(worker.takes(resource), amount) / amount for resource, amount in short.items())
 
 
 def _cost(worker: Loaded, state: State, worth: Worth) -> float:

@@ -7,21 +7,27 @@ from lumbre.pool.policy.events import Effect, Refuse, Start
 from lumbre.pool.policy.evict import Worth, may_give_way, stopping, victims
 from lumbre.pool.policy.state import Leaving, Loaded, State, Terms
 
+PATIENCE_S = 5.0
+"""A ticket that waits for room is refused when for so long there could not be enough."""
 
-def place(state: State, worth: Worth) -> tuple[State, tuple[Effect, ...]]:
-    """Oldest first. The first that has to wait for memory is the `head`.
+
+def place(state: State, worth: Worth, asked_now: str = "") -> tuple[State, tuple[Effect, ...]]:
+    """Oldest first. The first that has to wait for memory is the `head`. `asked_now` is the model
+    that somebody asks for this moment: with no hope for room, whoever is first is told at once.
 
     Nobody loads past the head but who takes nothing of what it waits for, and resident
     models: whoever asks for one may hold what the others wait for.
     """
     state = replace(state, head="")
     if not state.queue:
-        return state.stays("room"), ()
+        return replace(state.stays("room"), hopeless={}), ()
+    hopeless: dict[str, float] = {}
     effects: list[Effect] = []
     there = {worker.model for worker in state.workers.values()}
     spare: dict[str, int] = {}
     giving_way: dict[int, str] = {}
     at_once: dict[int, str] = {}
+    waiting = {ticket.model for ticket in state.queue[:-1]}
     for model in dict.fromkeys(ticket.model for ticket in state.queue):
         if model in there:
             continue
@@ -41,8 +47,13 @@ def place(state: State, worth: Worth) -> tuple[State, tuple[Effect, ...]]:
             continue
         leaving = victims(state, terms.need, worth, asks_resident=terms.is_resident)
         if leaving is None:
-            state, told = refuse_all(state, _too_large(state, model, terms))
-            effects += told
+            is_first = model == asked_now and model not in waiting
+            since = state.hopeless.get(model, state.now)
+            if is_first or state.now - since >= PATIENCE_S:
+                state, told = refuse_all(state, _too_large(state, model, terms))
+                effects += told
+            else:
+                hopeless[model] = since
             continue
         chosen = {loaded.worker: model for loaded in leaving}
         if terms.is_resident:
@@ -55,6 +66,7 @@ def place(state: State, worth: Worth) -> tuple[State, tuple[Effect, ...]]:
                 what: free(state, what) + returned(going, what) - amount
                 for what, amount in terms.need.items()
             }
+    state = replace(state, hopeless=hopeless)
     return _marked(state, giving_way, at_once), tuple(effects)
 
 

@@ -79,6 +79,10 @@ class Loaded:
     def is_idle(self) -> bool:
         return self.phase == "ready" and not self.leases
 
+    def takes(self, resource: str) -> int:
+        """What it counts for: its need, or what it was seen to hold where that is more."""
+        return max(self.terms.need.get(resource, 0), self.held.get(resource, 0))
+
     def unseen(self, device: str) -> int:
         """Bytes it may still take of what looks available."""
         return max(0, self.terms.need.get(device, 0) - self.held.get(device, 0))
@@ -113,12 +117,21 @@ class State:
     """Models that failed and are not tried again for a while."""
     pinned: frozenset[str] = frozenset()
     """Models a person wants to stay loaded."""
+    earned: frozenset[str] = frozenset()
+    """Models that stay loaded because they are needed often: they give way as eager ones do."""
+    hopeless: Mapping[str, float] = field(default_factory=dict)
+    """Models that wait and would not fit even if all others gave way, and since when: a moment's
+    shortage passes."""
     next_worker: int = 1
     closing: bool = False
 
     def of_model(self, model: str) -> Loaded | None:
         """Its worker, whatever it is doing: there is one at most."""
         return next((w for w in self.workers.values() if w.model == model), None)
+
+    def stays_loaded(self, model: str) -> bool:
+        """Whether it is not unloaded for being unused."""
+        return model in self.pinned or model in self.earned
 
     def put(self, loaded: Loaded) -> "State":
         """With this worker as it is now."""
