@@ -4,13 +4,15 @@ import json
 import os
 import re
 import subprocess
+import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.cli.terminal import TINY
-from tests.conftest import Run
+from tests.conftest import Run, environment_of
 
 TINIEST = TINY["LUMBRE_LLM__PRIMARY__ID"]
 
@@ -106,6 +108,28 @@ def test_a_pinned_model_is_kept_from_being_unloaded_until_it_is_let_go_of(
     assert told(tiny("ps", "--json"))["household"]["pid"] == pid, "told, and not started anew"
     assert told(tiny("pin", TINIEST, "--json"))["pinned"] == [TINIEST]
     assert "pinned" in (home / "config.toml").read_text()
+
+
+def test_of_two_that_are_pinned_at_once_neither_is_lost(tiny: Run, home: Path, qwen: Path) -> None:
+    both = (TINIEST, "qwen2.5-coder-1.5b-instruct-q4_k_m")
+    assert told(tiny("pin", "--off", "primary", "--json"))["pinned"] == []
+    for off in ((), ("--off",)):
+        running = [
+            subprocess.Popen(
+                [sys.executable, "-m", "lumbre", "pin", *off, model],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+                env=environment_of(home, **TINY),
+            )
+            for model in both
+        ]
+        for pinning in running:
+            _, errors = pinning.communicate(timeout=60)
+            assert pinning.returncode == 0, errors
+        written = tomllib.loads((home / "config.toml").read_text())["pool"]["pinned"]
+        assert sorted(written) == ([] if off else sorted(both))
 
 
 def test_pinned_models_that_do_not_fit_together_are_told_with_figures(

@@ -1,7 +1,7 @@
 """`lumbre pin`: models that stay loaded, whoever else wants their place."""
 
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import Any
 
@@ -39,10 +39,8 @@ def command(session: Session, model: str | None, off: bool, in_json: bool) -> No
         else:
             session.print("cli.pin.not_pinned", model=model_id)
         return
-    others = [name for name in pinned if name != model_id]
-    now = others if off else [*others, model_id]
-    _keep(session, now)
-    is_loaded = _tell(session, model_id, is_pinned=not off)
+    with _kept(session, model_id, is_pinned=not off) as now:
+        is_loaded = _tell(session, model_id, is_pinned=not off)
     if in_json:
         print(as_json({"pinned": now}))
     else:
@@ -53,14 +51,23 @@ def command(session: Session, model: str | None, off: bool, in_json: bool) -> No
             session.note("cli.pin.loads_later", model=model_id)
 
 
-def _keep(session: Session, pinned: Sequence[str]) -> None:
-    """Write the setting; where something else than the file sets it, say so."""
-    from lumbre.cli.settings_file import write_setting
+@contextmanager
+def _kept(session: Session, model_id: str, *, is_pinned: bool) -> Iterator[list[str]]:
+    """Write the setting, which another command may have changed since this one began; where
+    something else than the file sets it, say so. What is pinned now, for as long as no other
+    command can change it."""
+    from lumbre.cli.settings_file import changed_setting
 
-    write_setting(session.config.folders.config_file, _KEY, pinned)
-    origin = session.config.origins.get(_KEY)
-    if origin is not None and origin.layer != "file":
-        session.note("cli.pin.elsewhere", where=origin.where)
+    def change(written: Sequence[str] | None) -> list[str]:
+        before = session.config.settings.pool.pinned if written is None else written
+        others = [name for name in before if name != model_id]
+        return [*others, model_id] if is_pinned else others
+
+    with changed_setting(session.config.folders.config_file, _KEY, change) as now:
+        origin = session.config.origins.get(_KEY)
+        if origin is not None and origin.layer != "file":
+            session.note("cli.pin.elsewhere", where=origin.where)
+        yield now
 
 
 def _tell(session: Session, model_id: str, *, is_pinned: bool) -> bool:
