@@ -19,6 +19,8 @@ from lumbre.workers.environment import QUIET_LLAMA
 CONTEXT_TOKENS = 512
 """Where neither plan nor manifest names a context."""
 _TEXTS_AT_A_TIME = 16
+_ANY_TOKEN = 1
+"""Every vocabulary has one of this number."""
 _FINISHES: Mapping[str, Finish] = {"stop": "stop", "length": "length", "tool_calls": "stop"}
 
 
@@ -106,8 +108,27 @@ class ChatEngine(LlamaEngine):
         """Slots that have their adapters on: the first request with them empties a slot."""
 
     async def ready(self) -> None:
+        """One token after one other: written by the threads that write, so that whoever answers
+        on the other cores meanwhile waits for nothing. A greeting through the chat template
+        would be read by all of them, and take longer than the rest of a small model's start.
+        """
         await self.look()
-        if await self._hello() < 1:
+        body: dict[str, object] = {
+            "prompt": [_ANY_TOKEN],
+            "max_tokens": 1,
+            "temperature": 0.0,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+            "cache_prompt": False,
+        }
+        if self._lora:
+            body["lora"] = self._lora
+        tokens = 0
+        async with aclosing(self.wire.stream("/v1/completions", body)) as events:
+            async for event in events:
+                if event.get("usage"):
+                    tokens = _usage(event["usage"]).output_tokens
+        if tokens < 1:
             raise EngineRefused(model=self.wire.model, reason="no token came")
 
     async def _hello(self, slot: int | None = None) -> int:

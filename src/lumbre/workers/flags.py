@@ -75,6 +75,7 @@ def flags(
         *may(("--fit", "off")),  # the plan decides what fits
         *may(("--no-context-shift",)),  # nothing is cut in silence
         *may(("--offline",)),
+        *may(("--no-warmup",)),  # the token that proves it ready touches the same
         *may(("--no-ui",), ("--no-webui",)),
         *may(("--cors-origins", "")),
         *may(("--slots",)),
