@@ -12,7 +12,14 @@ import psutil
 import pytest
 
 from lumbre.core.backend import Chats, WorkerSettings
-from lumbre.core.errors import DoesNotFit, NoRoomOnCard, Stopping, WeightsMissing, WorkerFailed
+from lumbre.core.errors import (
+    DoesNotFit,
+    JustFailed,
+    NoRoomOnCard,
+    Stopping,
+    WeightsMissing,
+    WorkerFailed,
+)
 from lumbre.core.generation import ChatRequest
 from lumbre.core.machine import CPU, Memory
 from lumbre.core.messages import Message
@@ -285,3 +292,28 @@ async def test_it_can_be_looked_at_while_a_model_ends_and_is_planned_elsewhere(
         await unloading
         with pytest.raises(NoRoomOnCard):
             await asking
+
+
+async def test_the_reason_of_a_death_during_the_start_is_told_as_it_was_and_again_while_it_rests(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    """Not as what a broken connection looks like from our end."""
+
+    async def prepare(_: str) -> Prepared:
+        return prepared(smollm2)
+
+    async with pool_of(tmp_path, prepare) as pool:
+        waiting = asyncio.create_task(say_hello(pool))
+        while not workers():
+            await asyncio.sleep(0)
+        for worker in workers():
+            os.kill(worker.pid, signal.SIGKILL)
+        with pytest.raises(WorkerFailed) as told:
+            await waiting
+        assert told.value.facts["reason"] == "killed by SIGKILL"
+        with pytest.raises(JustFailed) as again:
+            await say_hello(pool)
+        assert again.value.facts["reason"] == "killed by SIGKILL"
+        assert pool.past[-1].why == "failed"
+        async with pool.lease("smollm2", insists=True) as lease:
+            assert isinstance(lease.engine, Chats)

@@ -32,6 +32,8 @@ from lumbre.pool.lease import (
     View,
     Waiting,
 )
+from lumbre.pool.measuring import tell
+from lumbre.pool.own_thread import OwnThread
 from lumbre.pool.policy.beside import fits_beside
 from lumbre.pool.policy.budget import short
 from lumbre.pool.policy.decide import decide
@@ -105,6 +107,7 @@ class Pool:
         self._running: dict[int, Running] = {}
         self._failures: dict[int, LumbreError] = {}
         self._watch = Watch(self._running, self.stalled, self._glance)
+        self._looks = OwnThread("memory")
         self._others: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._news = asyncio.Event()
@@ -147,7 +150,7 @@ class Pool:
         is_well = True
         try:
             if not self.is_ready(model):  # something may have to be started: look first
-                self._happened(await asyncio.to_thread(self._seen))
+                self._happened(await self._looks.run(self._seen))
             terms = terms_of(prepared, self._limits, self.counters.mean_load_s(model))
             self._prepared[model] = prepared  # in one go: what is promised is what is started
             self._happened(Asked(Ticket(number, model, insists), terms))
@@ -223,28 +226,21 @@ class Pool:
 
     async def look(self) -> None:
         """Read memory now, and act on it."""
-        self._happened(await asyncio.to_thread(self._seen))
+        self._happened(await self._looks.run(self._seen))
         if short(self._state):
             self._happened(Pressed())
 
     async def _glance(self) -> None:
         """Look at memory cheaply; closely where it seems short, or somebody waits for it."""
-        available = await asyncio.to_thread(self._sight.available)
+        available = await self._looks.run(self._sight.available)
         if self._state.queue or short(replace(self._state, available=available)):
             await self.look()
 
     async def measure(self, model: str, *, is_full: bool) -> None:
         """Tell who listens what the workers of a model hold now, `is_full` with a full context."""
-        for running in list(self._running.values()):
-            if running.worker and running.model == model and self._measured:
-                files = set(running.prepared.files.values())
-                held_bytes = await asyncio.to_thread(running.worker.beside_bytes, files)
-                if held_bytes:
-                    seen = Measured(running.worker.pid, held_bytes, is_full)
-                    try:
-                        await asyncio.to_thread(self._measured, running.prepared, seen)
-                    except LumbreError as error:  # no reason to end a worker, or an answer
-                        _log.warning("%s was not learned from: %s", model, error)
+        if self._measured:
+            of_model = [one for one in self._running.values() if one.model == model]
+            await tell(self._measured, of_model, is_full=is_full)
 
     def resident_s(self) -> dict[tuple[str, str], float]:
         """Seconds that workers were ready, by model and role; those that are count until now."""
@@ -288,6 +284,7 @@ class Pool:
                 for task in going:
                     task.cancel()
         await self._watch.end()
+        self._looks.close()
 
     def _happened(self, event: Event) -> None:
         """Take one event, do what is decided. Never waits."""
@@ -296,6 +293,7 @@ class Pool:
             self._act(effect)
         self._set_alarm()
         self._news.set()
+        (self._watch.begin if self._state.workers or self._state.queue else self._watch.rest)()
 
     def _act(self, effect: Effect) -> None:
         match effect:
@@ -303,7 +301,6 @@ class Pool:
                 running = Running(self._prepared[model], self._logs / f"{model}.log")
                 self._running[worker] = running
                 running.task = asyncio.create_task(self._live(worker, running))
-                self._watch.begin()
             case Stop(worker, why, room_for):
                 running = self._running[worker]
                 _add(self.counters.stops, (running.model, why))
@@ -312,7 +309,6 @@ class Pool:
                 self._aside(running.stop(self.talks.before_stop(worker, saving_s(why))))
             case Kill(worker):
                 running = self._running[worker]
-                _add(self.counters.stalls, running.model)
                 _log.warning("kill %s: %s", running.model, running.failure)
                 self._aside(running.kill())
             case Grant(ticket, worker):
@@ -338,6 +334,8 @@ class Pool:
             if running.worker:
                 await running.worker.gone()
                 raise running.worker.failure()
+        except WorkerFailed as error:
+            running.failure = running.failure or await running.why(error)
         except LumbreError as error:
             running.failure = running.failure or error
         except asyncio.CancelledError:
@@ -353,14 +351,16 @@ class Pool:
         loaded = self._state.workers[number]
         if loaded.phase != "stopping" or loaded.leaving == "stalled":
             _add(self.counters.failures, loaded.model)
-            broke: Literal["failed", "stalled"] = "failed" if not loaded.leaving else "stalled"
+            broke: Literal["failed", "stalled"] = "stalled" if running.stood_still else "failed"
+            if running.stood_still:
+                _add(self.counters.stalls, loaded.model)
             self.past.append(Ended(time.monotonic(), loaded.model, broke, ""))
             _log.warning("%s: %s", loaded.model, running.failure or "gone")
         await running.end()
         self.counters.stayed(running.manifest, running.ready_s)
         self.talks.gone(number)
+        seen = await self._looks.run(self._seen)
         self._failures[number] = running.failure or Stopping()
-        seen = await asyncio.to_thread(self._seen)
         self._running.pop(number)
         self._happened(Gone(number, seen))
         told = {cooling.worker for cooling in self._state.cooling.values()}

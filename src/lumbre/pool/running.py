@@ -14,7 +14,7 @@ from lumbre.core.model import Manifest
 from lumbre.pool.lease import Prepared
 from lumbre.pool.worker import Worker, new_key
 
-_END_S = 1.0
+_END_S = 5.0
 """Between a broken connection and the end of the process behind it."""
 _PROOF_S = 10.0
 """How long a worker that broke off an answer may take for one token."""
@@ -36,6 +36,7 @@ class Running:
     """Since when, on the monotonic clock; None: not yet."""
     is_ending: bool = False
     """Its connection is given back: nobody asks it anything any more."""
+    stood_still: bool = False
     is_doubted: bool = False
     """It broke off an answer, and has to show that it still gives a token."""
 
@@ -79,21 +80,26 @@ class Running:
     def stands_still(self, reason: str) -> None:
         """Keep why it will be ended; one that was still starting is given up at once."""
         self.failure = self.failed(reason)
+        self.stood_still = True
         if self.ready is None and self.task is not None:
             self.task.cancel()
 
     async def is_well(self) -> bool:
         """Whether it still answers; one that failed its last request must show it.
 
-        One that does not is killed: alive is who produces a token.
+        One that does not is killed: alive is who produces a token. It is not while others are
+        served by it meanwhile: then it may be their work that takes so long.
         """
         if self.worker is None or self.engine is None or self.worker.has_ended():
             return False
         if self.is_doubted:
+            before = self.engine.progress
             try:
                 async with asyncio.timeout(_PROOF_S):
                     await self.engine.ready()
             except (LumbreError, TimeoutError):
+                if self.engine.progress > before:
+                    return True
                 await self.worker.kill()
                 return False
             self.is_doubted = False
