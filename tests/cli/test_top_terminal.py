@@ -77,6 +77,14 @@ def test_the_page_follows_the_size_of_the_window(loaded: Library) -> None:
         assert t.ends() == 0
 
 
+def test_a_size_of_nothing_in_the_environment_is_not_believed(loaded: Library) -> None:
+    with terminal(loaded.home, "top", size=Size(100, 30), COLUMNS="0", LINES="0") as t:
+        t.wait_for("PID")
+        t.wait_for(TINIEST)
+        t.type("q")
+        assert t.ends() == 0
+
+
 def plain(seen: str) -> str:
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", seen)
 

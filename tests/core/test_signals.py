@@ -44,9 +44,14 @@ def test_texts_are_read_as_what_their_field_holds() -> None:
         ("Plan.Generate", {"text": " "}, "a text with something in it"),
         ("Plan.Generate", {"text": 7}, "a text with something in it, not '7'"),
         ("Plan.Generate", {"text": "a\udcff"}, "a text with something in it"),
-        ("Plan.Generate", {"text": "x", "max_output_tokens": 0}, "at least 1, not '0'"),
-        ("Plan.Generate", {"text": "x", "max_output_tokens": 2.5}, "at least 1, not '2.5'"),
+        ("Plan.Generate", {"text": "x", "max_output_tokens": 0}, "from 1 to 2147483647, not '0'"),
+        (
+            "Plan.Generate",
+            {"text": "x", "max_output_tokens": 2.5},
+            "from 1 to 2147483647, not '2.5'",
+        ),
         ("Plan.Generate", {"text": "x", "max_output_tokens": float("inf")}, "not 'inf'"),
+        ("Plan.Generate", {"text": "x", "max_output_tokens": 2**31}, "from 1 to 2147483647, not"),
     ],
 )
 def test_what_is_wrong_is_named(name: str, values: dict[str, object], said: str) -> None:

@@ -107,7 +107,13 @@ def show_until(draw: Callable[[int, int], Sequence[Line]], ends: str) -> None:
 
 
 def _console() -> Console:
-    return Console(highlight=False, markup=False, emoji=False)
+    # a COLUMNS of 0 says that nobody knows: rich would take it at its word
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in ("COLUMNS", "LINES") or value.strip("0")
+    }
+    return Console(highlight=False, markup=False, emoji=False, _environ=environment)
 
 
 def _text(line: Line) -> Text:

@@ -20,6 +20,8 @@ from lumbre.words import Sentence
 TriggerName = Literal["Eval.NeedJudge", "Reflection.LongContext", "Plan.Generate"]
 ResultName = Literal["Judge.Result", "Reflection.Result", "Plan.Result"]
 TRIGGERS: tuple[TriggerName, ...] = get_args(TriggerName)
+_LEAST, _MOST = 1, 2**31 - 1
+"""Of whole numbers: what an engine counts with."""
 _YES, _NO = ("true", "yes", "1"), ("false", "no", "0")
 
 
@@ -175,10 +177,12 @@ def _value(name: str, field: str, raw: Any, kind: type) -> object:
         if word in (*_YES, *_NO):
             return word in _YES
     elif not isinstance(raw, bool):
-        least, most = (1, 2**31) if kind is int else (0, 1)
+        least, most = (_LEAST, _MOST) if kind is int else (0, 1)
         with suppress(TypeError, ValueError, OverflowError):
             number = kind(raw)
             if least <= number <= most and not (kind is int and isinstance(raw, float)):
                 return number
     wanted = {str: "text", bool: "yes_no", int: "whole", float: "share"}[kind]
-    raise BadSignal(name=name, reason=Sentence(f"signals.{wanted}", field=field, value=str(raw)))
+    bounds = {"least": _LEAST, "most": _MOST} if wanted == "whole" else {}
+    reason = Sentence(f"signals.{wanted}", field=field, value=str(raw), **bounds)
+    raise BadSignal(name=name, reason=reason)

@@ -39,6 +39,9 @@ def command(session: Session, model: str, in_json: bool) -> None:
         print(as_json({"model": model_id, **told}))
     elif not told["was_loaded"]:
         session.print("cli.unload.not_loaded", model=model_id)
+    elif told["is_wanted"]:
+        session.print("cli.unload.again", model=model_id)
+    elif not told["held_bytes"]:  # it was only starting, or ending already
+        session.print("cli.unload.at_once", model=model_id)
     else:
-        key = "cli.unload.again" if told["is_wanted"] else "cli.unload.done"
-        session.print(key, model=model_id, **told)
+        session.print("cli.unload.done", model=model_id, **told)
