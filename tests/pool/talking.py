@@ -34,6 +34,7 @@ class Bench:
         self, folder: Path, weights: Path, bound_bytes: int = 2**30, adapter: Path | None = None
     ) -> None:
         self.folder = folder / "states"
+        self.folder.mkdir(mode=0o700)
         self.logs = folder / "logs"
         self.files = {"weights": weights} | ({"adapter": adapter} if adapter else {})
         self.talks = Talks(States(self.folder, bound_bytes, disk_left_bytes=0))
@@ -80,7 +81,6 @@ class Bench:
         self.count += 1
         number = self.count
         prepared = self.prepared(slots, context_tokens, engine)
-        self.folder.mkdir(mode=0o700, exist_ok=True)
         backend = backends.find(prepared.engine)
         launch = backend.launch(prepared.manifest, prepared.files, prepared.settings, new_key())
         worker = await Worker.start(launch, "smollm2", self.logs / f"{number}.log")

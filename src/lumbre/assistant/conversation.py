@@ -67,6 +67,12 @@ class Conversations:
             return int(number)
         raise UnknownConversation()
 
+    def has(self, number: int) -> bool:
+        """Whether there is a talk with this number."""
+        with self._store.reading() as connection:
+            known = connection.execute("SELECT 1 FROM conversations WHERE id = ?", (number,))
+            return bool(list(known))
+
     def get(self, number: int) -> Conversation:
         """A talk with all its turns.
 

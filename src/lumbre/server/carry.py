@@ -31,10 +31,10 @@ from lumbre.words import Sentence
 _OF_ONE_MACHINE = {"weights_checked", "headers", "dry_runs", "calibrations"}
 """Tables of what lies on a disk, and of what was measured in a memory."""
 SCHEMAS: tuple[Schema, ...] = (
+    conversation.SCHEMA,
     weights.SCHEMA,
     records.SCHEMA,
     knowledge.SCHEMA,
-    conversation.SCHEMA,
     cited.SCHEMA,
     places.SCHEMA,
 )

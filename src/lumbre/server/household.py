@@ -43,11 +43,11 @@ class Household:
         self.config = config
         self.on_stop: Callable[[], None] = lambda: None
         self.store = Store(config.folders.database)
-        self.runtime = Runtime(config, self.store)
+        self.conversations = Conversations(self.store)
+        self.runtime = Runtime(config, self.store, has_talk=self.conversations.has)
         self.index = Index(self.store)
         self.cited = Cited(self.store)
         self.documents = Documents(config, self.index, self.cited, self.runtime)
-        self.conversations = Conversations(self.store)
         self.triggers = Triggers(self.runtime, self.store)
         self.models = Models(config, self.runtime)
         self._in_use = 0

@@ -4,6 +4,10 @@ A state is two files of one name: `.state` as the engine wrote it, with every to
 talk in it, and `.json` that says what it is. The second is written last, and a state is
 given to an engine only while the two agree to the byte: engines end over files that are cut
 (llama.cpp: GGML_ASSERT in llama_state_seq_load_file). Whatever does not agree is deleted.
+
+Other processes keep and forget here too, and a person may delete the home at any moment. So
+nothing stays that was written while its conversation went, no folder is ever made, and
+nothing is written into one that stands where the folder that was opened has been.
 """
 
 import hashlib
@@ -13,16 +17,16 @@ import re
 import shutil
 import threading
 import time
-from collections.abc import Iterator
+import weakref
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from lumbre.pool.talks.begun import begun_in, is_left, is_of, name_of
+
 _FORMAT = 1
 _NAME = re.compile(r"(\d+)-([0-9a-f]{24})\.(?:state|json)")
-_NEW = ".new-"
-_LEFT_S = 600.0
-"""What has been new for so long was left by a process that ended."""
 _MOST_SAID_BYTES = 4 * 2**20
 _DISK_LEFT_BYTES = 256 * 2**20
 """Never the last of a disk: what is kept here only saves time."""
@@ -45,16 +49,27 @@ class States:
     """The states of one home. Its methods read and write files: call them from a thread."""
 
     def __init__(
-        self, folder: Path, bound_bytes: int, disk_left_bytes: int = _DISK_LEFT_BYTES
+        self,
+        folder: Path,
+        bound_bytes: int,
+        disk_left_bytes: int = _DISK_LEFT_BYTES,
+        is_there: Callable[[int], bool] = lambda conversation: True,
     ) -> None:
+        """Where there is no such folder nothing is kept.
+
+        `is_there`: whether a conversation has not been deleted, by any process; it is called
+        from the threads that call this. What is here of others, or over the bound, goes now.
+        """
         self._folder = folder
         self._bound_bytes = bound_bytes
         self._disk_left_bytes = disk_left_bytes
-        self._forgotten: set[int] = set()
+        self._is_there = is_there
         self._lock = threading.Lock()
         self._count = 0
+        self._opened = self._hold()
+        self._open()
 
-    def begin(self, size_bytes: int) -> str | None:
+    def begin(self, conversation: int, size_bytes: int) -> str | None:
         """The name of an empty file for an engine to write to; None: so much is not kept.
 
         States that were not used for longest make room.
@@ -62,16 +77,14 @@ class States:
         Raises:
             OSError: the folder cannot be written.
         """
-        if size_bytes > self._bound_bytes or not self._bound_bytes:
+        if size_bytes > self._bound_bytes or not self._bound_bytes or not self._is_ours():
             return None
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._folder.chmod(0o700)
         with self._lock:
             self._sweep()
             if not self._make_room(size_bytes, self._disk_left_bytes):
                 return None
             self._count += 1
-            name = f"{_NEW}{os.getpid()}-{self._count}"
+            name = name_of(conversation, self._count)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         os.close(os.open(self._folder / name, flags, 0o600))
         return name
@@ -82,9 +95,13 @@ class States:
 
         Raises:
             OSError: the folder cannot be written.
+            LumbreError: whether the conversation is there could not be asked.
         """
         new = self._folder / name
-        size_bytes = new.stat().st_size
+        try:
+            size_bytes = new.stat().st_size
+        except FileNotFoundError:  # another process forgot it, or the home is gone
+            return 0
         if size_bytes > self._bound_bytes:
             return 0
         facts = asdict(kept) | {
@@ -100,16 +117,12 @@ class States:
             said.chmod(0o600)
             new.chmod(0o600)
             with self._lock:
-                if conversation in self._forgotten:
-                    return 0
-                self._supersede(conversation, fingerprint, kept.model)
-                state, facts_path = self._paths(conversation, fingerprint)
-                new.replace(state)
-                said.replace(facts_path)
-                self._make_room(0, left_bytes=0)
+                is_kept = self._place(new, said, conversation, fingerprint, kept.model)
+                if is_kept:
+                    self._make_room(0, left_bytes=0)
         finally:
             said.unlink(missing_ok=True)
-        return size_bytes
+        return size_bytes if is_kept else 0
 
     def discard(self, name: str) -> None:
         """Take away what was begun and not kept."""
@@ -119,6 +132,8 @@ class States:
     def find(self, conversation: int, fingerprint: str) -> tuple[str, Kept] | None:
         """The name of a conversation's state, and what it is; None, and no file, where it is
         not there, not whole, another's or of a later lumbre."""
+        if not self._is_ours():
+            return None
         state, facts_path = self._paths(conversation, fingerprint)
         try:
             kept = _checked(state, facts_path, conversation, fingerprint)
@@ -131,14 +146,21 @@ class States:
 
     def drop(self, conversation: int, fingerprint: str) -> None:
         """Delete one state."""
+        if not self._is_ours():
+            return
         for path in self._paths(conversation, fingerprint):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
 
     def forget(self, conversation: int) -> None:
-        """Delete every state of a conversation, for good: one that is being written too."""
+        """Delete every state of a conversation: one that is being written too.
+
+        Whoever writes one meanwhile finds that the conversation is not there: delete it first.
+        """
         with self._lock:
-            self._forgotten.add(conversation)
+            for path in begun_in(self._folder):  # first: these become the others
+                if is_of(path, conversation):
+                    self.discard(path.name)
             for number, fingerprint in list(self._all()):
                 if number == conversation:
                     self.drop(number, fingerprint)
@@ -146,6 +168,60 @@ class States:
     def total_bytes(self) -> int:
         """What all states take on the disk."""
         return sum(self._size(*one) for one in self._all())
+
+    def _hold(self) -> int | None:
+        """Hold on to the folder: no other can have its number meanwhile. None: it is not there."""
+        try:
+            opened = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
+        except OSError:
+            return None
+        weakref.finalize(self, os.close, opened)
+        with suppress(OSError):
+            os.fchmod(opened, 0o700)
+        return opened
+
+    def _open(self) -> None:
+        """What was here before: of what is deleted, left, or over the bound nothing stays."""
+        if self._opened is None:
+            return
+        self._sweep(own=True)
+        states = list(self._all())
+        gone = {number for number in {number for number, _ in states} if not self._is_there(number)}
+        for number, fingerprint in states:
+            if number in gone or not self._bound_bytes:
+                self.drop(number, fingerprint)
+        with suppress(OSError):
+            self._make_room(0, left_bytes=0)
+
+    def _is_ours(self) -> bool:
+        """Whether the folder is the one that was opened, and not of another home in its place."""
+        if self._opened is None:
+            return False
+        try:
+            return os.path.samestat(self._folder.stat(), os.fstat(self._opened))
+        except OSError:
+            return False
+
+    def _place(
+        self, new: Path, said: Path, conversation: int, fingerprint: str, model: str
+    ) -> bool:
+        """Give what was written its name. False: its conversation, or the folder, is gone."""
+        if not self._is_ours() or not self._is_there(conversation):
+            return False
+        self._supersede(conversation, fingerprint, model)
+        state, facts_path = self._paths(conversation, fingerprint)
+        is_kept = False
+        try:
+            new.replace(state)
+            said.replace(facts_path)
+            # whoever deletes it from now on finds the files; before, we find that it is deleted
+            is_kept = self._is_there(conversation)
+        except FileNotFoundError:  # forgotten this very moment
+            pass
+        finally:
+            if not is_kept:
+                self.drop(conversation, fingerprint)
+        return is_kept
 
     def _paths(self, conversation: int, fingerprint: str) -> tuple[Path, Path]:
         name = f"{conversation}-{fingerprint}"
@@ -194,11 +270,11 @@ class States:
                     if facts.get("model") == model:
                         self.drop(number, other)
 
-    def _sweep(self) -> None:
+    def _sweep(self, *, own: bool = False) -> None:
         """Take away what processes that ended had begun."""
-        for path in self._folder.glob(f"{_NEW}*"):
+        for path in begun_in(self._folder):
             with suppress(OSError):
-                if path.lstat().st_mtime < time.time() - _LEFT_S:
+                if is_left(path, time.time(), own=own):
                     path.unlink()
 
 

@@ -216,7 +216,7 @@ class Talks:
         name: str | None = None
         try:
             async with asyncio.timeout(limit_s), self._lock(conversation):
-                name = await asyncio.to_thread(self._states.begin, size_bytes)
+                name = await asyncio.to_thread(self._states.begin, conversation, size_bytes)
                 if name is None:
                     _log.info("%s: a talk of %d tokens is not kept", model, note.tokens)
                     return
