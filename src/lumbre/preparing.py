@@ -7,7 +7,6 @@ runs; what a worker then holds corrects the next plan.
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from threading import Lock
 
 from lumbre.config import Config
 from lumbre.config.vram import card_caps
@@ -53,7 +52,6 @@ class Preparing:
         self._weights = weights
         self._machine = machine or partial(this_machine_of, config)
         self._is_described = machine is not None
-        self._planning_now = Lock()
 
     def limits(self) -> Limits:
         """What the settings let the pool use of the machine."""
@@ -88,13 +86,14 @@ class Preparing:
     ) -> Prepared:
         """`held_bytes` is what our workers hold of main memory now, `pids` are their processes.
 
+        One at a time: several cold models at once would each ask the engine the same.
+
         Raises:
             WeightsMissing, WrongChecksum, BadWeights: its files are not what they have to be.
         """
         settings = self._config.settings
         files = self._weights.files_for_use(manifest, skip_checksum=settings.weights.skip_checksum)
-        with self._planning_now:  # several cold models at once would each ask the engine the same
-            placed, needed = self._place(manifest, held_bytes, pids)
+        placed, needed = self._place(manifest, held_bytes, pids)
         engine = self._planning.engine(manifest, placed.host)
         worker = self._settings(manifest, placed, engine)
         idle_s = manifest.idle_unload_seconds or settings.pool.idle_s

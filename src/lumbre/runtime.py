@@ -3,7 +3,6 @@
 The one object above the pool: it turns a request into a lease and its stream.
 """
 
-import asyncio
 import math
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -28,6 +27,7 @@ from lumbre.planner.records import Records
 from lumbre.planning import Planning
 from lumbre.pool.guards.guards import Guards, Notice
 from lumbre.pool.lease import Prepared, View
+from lumbre.pool.own_thread import OwnThread
 from lumbre.pool.pool import Pool
 from lumbre.pool.talks.states import States
 from lumbre.pool.talks.talks import Talks
@@ -76,6 +76,7 @@ class Runtime:
         self.tempo = Tempo()
         self.planning = Planning(config, Records(store), self.registry, self.weights)
         self._preparing = Preparing(config, self.planning, self.weights, machine)
+        self._preparer = OwnThread("prepare")  # cold models one after the other
         self._opened = time.monotonic()
         self._uses: dict[str, int] = {}
         self._prepared: dict[str, Prepared] = {}
@@ -273,6 +274,7 @@ class Runtime:
     async def close(self) -> None:
         """End every worker; requests in hand are finished first."""
         await self.pool.close()
+        self._preparer.close()
         every = {manifest.id: 0 for manifest in self.registry.usable()} | self._uses
         self.planning.records.count_use(every, time.monotonic() - self._opened)
 
@@ -282,7 +284,7 @@ class Runtime:
         known = self._prepared.get(model)
         if known and known.manifest == manifest and self.pool.is_loaded(model):
             return known  # it runs: its files were checked when it was started
-        made = await asyncio.to_thread(self._prepare_now, manifest)
+        made = await self._preparer.run(self._prepare_now, manifest)
         self._prepared[model] = made
         return made
 

@@ -2,8 +2,10 @@
 
 import asyncio
 import shutil
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import aclosing, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -305,3 +307,47 @@ def test_what_answers_short_questions_has_the_short_context(
 def test_limits_never_pass_what_the_machine_has(config: Config) -> None:
     with planning_for(config) as planning:
         assert planning.limits(machine(30 * GIB), {CPU: 90 * GIB})[CPU] < 32 * GIB
+
+
+def test_of_cold_models_one_at_a_time_is_prepared_and_none_holds_a_common_thread(
+    config: Config, small: Manifest
+) -> None:
+    """Else whoever looks after the workers would wait until all their files were checked."""
+    names = [f"cold-{number}" for number in range(4)]
+    for name in names:
+        manifest = replace(small, id=name, role="secondary")
+        save_manifest(manifest, config.folders.registry / f"{name}.yaml")
+    inside, most = 0, 0
+    is_slow, goes_on, guard = threading.Event(), threading.Event(), threading.Lock()
+
+    def host() -> Host:
+        nonlocal inside, most
+        if is_slow.is_set():
+            with guard:
+                inside += 1
+                most = max(most, inside)
+            goes_on.wait()
+            with guard:
+                inside -= 1
+        return machine()
+
+    async def story(runtime: Runtime) -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(2))
+        is_slow.set()
+        preparing = [asyncio.create_task(runtime._prepare(name)) for name in names]
+        try:
+            while not inside:
+                await asyncio.sleep(0)
+            async with asyncio.timeout(10):
+                await asyncio.to_thread(int)
+            preparing[0].cancel()
+            with suppress(asyncio.CancelledError):
+                await preparing[0]
+        finally:
+            goes_on.set()
+            await asyncio.gather(*preparing[1:])
+        await runtime.close()
+
+    with running(config, host) as runtime:
+        asyncio.run(story(runtime))
+    assert most == 1

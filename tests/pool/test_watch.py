@@ -6,8 +6,10 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import pytest
 from lumbre.core.backend import Chats, Embeds, WorkerSettings
 from lumbre.core.errors import WorkerFailed
 from lumbre.core.generation import ChatRequest
-from lumbre.core.machine import CPU
+from lumbre.core.machine import CPU, Memory
 from lumbre.core.messages import Message
 from lumbre.core.model import Manifest
 from lumbre.core.plan import Footprint
@@ -41,7 +43,12 @@ pytestmark = pytest.mark.anyio
 
 @asynccontextmanager
 async def pool_of(
-    weights: dict[str, Path], logs: Path, *, fast: int = FAST, leases: int = 1
+    weights: dict[str, Path],
+    logs: Path,
+    *,
+    fast: int = FAST,
+    leases: int = 1,
+    memory: Callable[[], Memory] = read_memory,
 ) -> AsyncIterator[Pool]:
     """A pool of models by name: "served" runs in a llama-server program, "use" embeds."""
 
@@ -63,7 +70,7 @@ async def pool_of(
             engine="llama_server" if model == "served" else "",
         )  # fmt: skip
 
-    pool = Pool(prepare, read_memory, logs, start_timeout_s=60)
+    pool = Pool(prepare, memory, logs, start_timeout_s=60)
     if fast != 1:
         pool._watch = Watch(
             pool._running,
@@ -190,6 +197,62 @@ async def test_an_idle_worker_that_is_stopped_is_found_and_the_next_request_gets
         assert pool.counters.stalls == {model: 1}
         await use_once(pool, model)
         assert pool.counters.loads == {model: 2}
+
+
+async def test_a_stopped_worker_is_found_while_other_work_holds_every_common_thread(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    common, is_over = ThreadPoolExecutor(1), threading.Event()
+    asyncio.get_running_loop().set_default_executor(common)
+    async with pool_of({"first": smollm2}, tmp_path) as pool:
+        await use_once(pool, "first")
+        await asyncio.to_thread(int)  # what was learned of its start is written
+        common.submit(is_over.wait)
+        try:
+            async with asyncio.timeout(30):
+                signalled(pid_of(pool, "first"), signal.SIGSTOP)
+                await gone(pool, "first")
+                await pool.look()
+        finally:
+            is_over.set()
+        assert pool.counters.stalls == {"first": 1}
+
+
+async def test_the_watch_rests_while_there_is_nothing_to_look_after(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    def watching() -> set[str]:
+        names = {task.get_name() for task in asyncio.all_tasks()}
+        return {name for name in names if name.startswith(("watch-", "ask-worker-"))}
+
+    async with pool_of({"first": smollm2}, tmp_path) as pool:
+        assert not watching()
+        for _ in range(2):
+            await use_once(pool, "first")
+            assert {"watch-health", "watch-memory"} <= watching()
+            await pool.unload("first")
+            async with asyncio.timeout(30):
+                while watching():
+                    await asyncio.sleep(0)
+
+
+async def test_memory_is_watched_for_who_waits_for_it_though_nothing_is_loaded(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    free_bytes = 900 * MIB
+    async with pool_of(
+        dict.fromkeys(("first", "second"), smollm2), tmp_path,
+        memory=lambda: Memory(1000 * MIB, free_bytes),
+    ) as pool:  # fmt: skip
+        await use_once(pool, "first")
+        free_bytes = 200 * MIB  # and with all that the first gives back there is still too little
+        waits = asyncio.create_task(use_once(pool, "second"))
+        async with asyncio.timeout(30):
+            await gone(pool, "first")
+            assert pool.waiting == 1
+            free_bytes = 900 * MIB
+            await waits
+        assert pool.counters.loads == {"first": 1, "second": 1}
 
 
 async def test_who_asks_a_stopped_worker_is_told_why_too(smollm2: Path, tmp_path: Path) -> None:

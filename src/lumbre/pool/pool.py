@@ -33,7 +33,6 @@ from lumbre.pool.lease import (
     Waiting,
 )
 from lumbre.pool.measuring import tell
-from lumbre.pool.own_thread import OwnThread
 from lumbre.pool.policy.beside import fits_beside
 from lumbre.pool.policy.budget import short
 from lumbre.pool.policy.decide import decide
@@ -107,7 +106,6 @@ class Pool:
         self._running: dict[int, Running] = {}
         self._failures: dict[int, LumbreError] = {}
         self._watch = Watch(self._running, self.stalled, self._glance)
-        self._looks = OwnThread("memory")
         self._others: set[asyncio.Task[None]] = set()
         self._alarm: asyncio.TimerHandle | None = None
         self._news = asyncio.Event()
@@ -150,7 +148,7 @@ class Pool:
         is_well = True
         try:
             if not self.is_ready(model):  # something may have to be started: look first
-                self._happened(await self._looks.run(self._seen))
+                self._happened(await self._sight.thread.run(self._seen))
             terms = terms_of(prepared, self._limits, self.counters.mean_load_s(model))
             self._prepared[model] = prepared  # in one go: what is promised is what is started
             self._happened(Asked(Ticket(number, model, insists), terms))
@@ -226,13 +224,13 @@ class Pool:
 
     async def look(self) -> None:
         """Read memory now, and act on it."""
-        self._happened(await self._looks.run(self._seen))
+        self._happened(await self._sight.thread.run(self._seen))
         if short(self._state):
             self._happened(Pressed())
 
     async def _glance(self) -> None:
         """Look at memory cheaply; closely where it seems short, or somebody waits for it."""
-        available = await self._looks.run(self._sight.available)
+        available = await self._sight.thread.run(self._sight.available)
         if self._state.queue or short(replace(self._state, available=available)):
             await self.look()
 
@@ -284,7 +282,7 @@ class Pool:
                 for task in going:
                     task.cancel()
         await self._watch.end()
-        self._looks.close()
+        self._sight.thread.close()
 
     def _happened(self, event: Event) -> None:
         """Take one event, do what is decided. Never waits."""
@@ -359,7 +357,7 @@ class Pool:
         await running.end()
         self.counters.stayed(running.manifest, running.ready_s)
         self.talks.gone(number)
-        seen = await self._looks.run(self._seen)
+        seen = await self._sight.thread.run(self._seen)
         self._failures[number] = running.failure or Stopping()
         self._running.pop(number)
         self._happened(Gone(number, seen))

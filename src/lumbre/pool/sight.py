@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from lumbre.core.machine import CPU, Memory
 from lumbre.hardware.nvidia import Card
 from lumbre.hardware.usage import family
+from lumbre.pool.own_thread import OwnThread
 from lumbre.pool.policy.state import Resources
 from lumbre.pool.worker import Worker
 
@@ -20,6 +21,8 @@ class Sight:
     cards: Callable[[], Sequence[Card]] | None = None
     """None where none is used: drivers are slow to ask."""
     reserve: Resources = field(default_factory=dict)
+    thread: OwnThread = field(default_factory=lambda: OwnThread("memory"))
+    """To look in, since a driver may take its time."""
 
     @property
     def devices(self) -> list[str]:

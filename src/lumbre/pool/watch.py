@@ -23,6 +23,7 @@ from lumbre.pool.health import (
     Track,
     judge,
 )
+from lumbre.pool.own_thread import OwnThread
 from lumbre.pool.running import Running
 
 _log = logging.getLogger(__name__)
@@ -69,8 +70,10 @@ class Watch:
         self._now = now
         self._look_s = look_s
         self._memory_s = memory_s
+        self._looks = OwnThread("health")
         self._cases: dict[int, _Case] = {}
         self._tasks: list[asyncio.Task[None]] = []
+        self._ended: set[asyncio.Task[None]] = set()
 
     def begin(self) -> None:
         """Look from now on. A second call does nothing."""
@@ -80,18 +83,25 @@ class Watch:
                 asyncio.create_task(_again(self._memory, self._memory_s), name="watch-memory"),
             ]
 
-    async def end(self) -> None:
-        """Look no more; returns when no question is under way."""
+    def rest(self) -> None:
+        """Look no more until `begin`: there is nothing to look after."""
         tasks, self._tasks = self._tasks, []
         tasks += [case.asking for case in self._cases.values() if case.asking]
         self._cases = {}
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+            self._ended.add(task)
+            task.add_done_callback(self._ended.discard)
+
+    async def end(self) -> None:
+        """Look no more; returns when no question is under way."""
+        self.rest()
+        await asyncio.gather(*self._ended, return_exceptions=True)
+        self._looks.close()
 
     async def look(self) -> None:
         """Look at each worker once, ask those that are due, and tell of those that stand still."""
-        pulses = await asyncio.to_thread(_pulses, dict(self._pids()))
+        pulses = await self._looks.run(_pulses, dict(self._pids()))
         living = {number for number, _ in self._pids()}
         for number in self._cases.keys() - living:
             if asking := self._cases.pop(number).asking:
