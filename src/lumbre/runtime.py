@@ -52,9 +52,6 @@ class Spent:
     """What models have done since the household opened, by model."""
 
     requests: dict[str, int] = field(default_factory=dict)
-    prompt_tokens: dict[str, int] = field(default_factory=dict)
-    cached_tokens: dict[str, int] = field(default_factory=dict)
-    output_tokens: dict[str, int] = field(default_factory=dict)
     embedded_texts: dict[str, int] = field(default_factory=dict)
 
 
@@ -230,9 +227,6 @@ class Runtime:
                     async for delta in deltas:
                         course.saw(delta)
                         if usage := delta.usage:
-                            _add(self.spent.prompt_tokens, manifest.id, usage.prompt_tokens)
-                            _add(self.spent.cached_tokens, manifest.id, usage.cached_tokens)
-                            _add(self.spent.output_tokens, manifest.id, usage.output_tokens)
                             filled_tokens = usage.prompt_tokens + usage.output_tokens
                         if delta.text:
                             self.tempo.count(manifest.id, time.monotonic())

@@ -8,7 +8,7 @@ import pytest
 from lumbre.config import Settings
 from lumbre.config.settings import Latency, Residency, Strain
 from lumbre.core.errors import EngineRefused, ModelDisabled, PromptTooLong
-from lumbre.core.generation import Delta, Usage
+from lumbre.core.generation import Delta, PromptProgress, Usage
 from lumbre.core.model import Capability, Manifest, Role
 from lumbre.core.signals import JudgeAgreed, LongContext, PersonaScored, SpeechBegan, SpeechEnded
 from lumbre.pool.guards.guards import Guards
@@ -39,9 +39,11 @@ class World:
     def answer(
         self, manifest: Manifest, took_s: float, *, tokens: int = 10, whole: bool = True
     ) -> None:
+        read = PromptProgress(tokens - 2, tokens)
         with self.guards.following(manifest, is_optional=True, is_task=True) as course:
             self.now += 5
             course.grant()
+            course.saw(Delta(progress=read))
             course.saw(Delta(text="a"))
             self.now += took_s
             if whole:
@@ -95,7 +97,7 @@ def test_a_slow_model_is_refused_with_its_figures_until_its_time_is_over() -> No
     world.now += 100
     world.answer(MOE, 0.1)
     assert world.told == ["guards.disable", "guards.enable"]
-    assert world.guards.tally.errors == {("optional_moe", "model_disabled"): 1}
+    assert world.guards.tally.errors == {("moe", "optional_moe", "model_disabled"): 1}
 
 
 def test_waiting_for_a_worker_is_no_fault_of_the_model() -> None:
@@ -103,8 +105,8 @@ def test_waiting_for_a_worker_is_no_fault_of_the_model() -> None:
     for _ in range(5):
         world.answer(MOE, 1.9)  # each waits five seconds before
     assert world.told == []
-    (queue,) = world.guards.tally.queue_s.values()
-    assert queue.total == pytest.approx(25)
+    (answers,) = world.guards.tally.answer_s.values()
+    assert answers.total == pytest.approx(5 * 1.9)
 
 
 def test_an_engines_error_says_nothing_of_its_speed() -> None:
@@ -118,21 +120,21 @@ def test_an_engines_error_says_nothing_of_its_speed() -> None:
             world.now += 50
             raise EngineRefused(model="moe", reason="no")
     assert world.told == []
-    assert world.guards.tally.errors == {("optional_moe", "engine_refused"): 5}
+    assert world.guards.tally.errors == {("moe", "optional_moe", "engine_refused"): 5}
 
 
-def test_answers_are_counted_by_role() -> None:
+def test_answers_are_counted_by_model_and_role_broken_off_or_whole() -> None:
     world = World()
     world.answer(MOE, 1.0)
     world.answer(MOE, 9.0, whole=False)
-    tally = world.guards.tally
-    assert tally.answer_s["optional_moe"].total == 1.0
-    assert tally.first_token_s["optional_moe"].total == 0.0
-    assert sum(tally.queue_s["optional_moe"].counts) == 2
+    tally, who = world.guards.tally, ("moe", "optional_moe")
+    assert tally.answer_s[who].total == 1.0
+    assert tally.first_token_s[who].total == 0.0
+    assert sum(tally.first_token_s[who].counts) == 2
     assert tally.tokens == {
-        ("optional_moe", "prompt"): 10,
-        ("optional_moe", "cached"): 2,
-        ("optional_moe", "output"): 7,
+        (*who, "prompt"): 10 + 10,
+        (*who, "cached"): 2,
+        (*who, "output"): 7 + 1,
     }
 
 

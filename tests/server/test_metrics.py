@@ -57,35 +57,57 @@ def test_the_names_that_were_chosen_before_are_kept(runtime: Runtime, name: str,
     assert read(runtime)[name].type == kind
 
 
-def test_waits_and_answers_are_told_by_role(runtime: Runtime) -> None:
-    tally = runtime.guards.tally
-    with tally.following("primary") as course:
+def test_waits_and_answers_are_told_by_model_and_role(runtime: Runtime) -> None:
+    tally, counters = runtime.guards.tally, runtime.pool.counters
+    counters.roles |= {"main": "primary", "use": "embedding"}
+    for model in ("main", "use", "use"):
+        counters.waited(model, 0.2)
+    with tally.following(("main", "primary")) as course:
         course.grant()
         course.saw(Delta(text="a"))
         course.saw(Delta(finish="stop", usage=Usage(10, 4, 3)))
-    with pytest.raises(Stopping), tally.following("micro"):
+    with pytest.raises(Stopping), tally.following(("small", "micro")):
         raise Stopping()
     told = read(runtime)
     for name in ("queue", "first_token", "answer"):
         found = values(told[f"lumbre_{name}_seconds"])
-        assert found["_count", "primary"] == found["_bucket", "+Inf", "primary"] == 1
-        assert found["_bucket", "300.0", "primary"] == 1
-        assert found["_sum", "primary"] >= 0
-    assert values(told["lumbre_errors"]) == {("_total", "stopping", "micro"): 1}
+        assert found["_count", "main", "primary"] == 1
+        assert found["_bucket", "+Inf", "main", "primary"] == 1
+        assert found["_bucket", "300.0", "main", "primary"] == 1
+        assert found["_sum", "main", "primary"] >= 0
+    assert values(told["lumbre_queue_seconds"])["_count", "use", "embedding"] == 2
+    assert values(told["lumbre_waiting"]) == {
+        ("", "main", "primary"): 0,
+        ("", "use", "embedding"): 0,
+    }
+    assert values(told["lumbre_errors"]) == {("_total", "stopping", "small", "micro"): 1}
     assert values(told["lumbre_tokens"]) == {
-        ("_total", "prompt", "primary"): 10,
-        ("_total", "cached", "primary"): 4,
-        ("_total", "output", "primary"): 3,
+        ("_total", "prompt", "main", "primary"): 10,
+        ("_total", "cached", "main", "primary"): 4,
+        ("_total", "output", "main", "primary"): 3,
     }
 
 
 def test_evictions_are_the_stops_that_others_needed(runtime: Runtime) -> None:
-    stops = runtime.pool.counters.stops
-    stops |= {("a", "room"): 2, ("b", "room"): 1, ("b", "pressure"): 4, ("b", "idle"): 9}
+    counters = runtime.pool.counters
+    counters.roles |= {"a": "micro", "b": "secondary"}
+    counters.stops |= {("a", "room"): 2, ("b", "room"): 1, ("b", "pressure"): 4, ("b", "idle"): 9}
+    counters.loads |= {"a": 2, "b": 14}
+    counters.refusals |= {("b", "cooling"): 1}
     runtime.pool.counters.resident_s["moe", "optional_moe"] = 7.5
     runtime.pool.counters.resident_s["main", "primary"] = 9.0
     told = read(runtime)
-    assert values(told["lumbre_evictions"]) == {("_total", "room"): 3, ("_total", "pressure"): 4}
+    assert values(told["lumbre_evictions"]) == {
+        ("_total", "a", "micro", "room"): 2,
+        ("_total", "b", "secondary", "room"): 1,
+        ("_total", "b", "secondary", "pressure"): 4,
+    }
+    assert values(told["lumbre_model_stops"])["_total", "b", "secondary", "idle"] == 9
+    assert values(told["lumbre_model_loads"]) == {
+        ("_total", "a", "micro"): 2,
+        ("_total", "b", "secondary"): 14,
+    }
+    assert values(told["lumbre_refusals"]) == {("_total", "b", "secondary", "cooling"): 1}
     assert values(told["lumbre_resident_seconds"])["_total", "main", "primary"] == 9.0
     assert values(told["moe_memory_resident_sec"]) == {("", "moe"): 7.5}
 

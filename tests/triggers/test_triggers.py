@@ -53,7 +53,7 @@ async def test_a_verdict_comes_from_the_optional_model_with_its_figures(
         told = exposition(runtime, await runtime.views(), 1.0, triggers.tally).decode()
         assert "moe_judge_latency_ms_count 1.0" in told
         assert "moe_planner_latency_ms_count 1.0" in told
-        assert 'lumbre_answer_seconds_count{role="optional_moe"} 2.0' in told
+        assert 'lumbre_answer_seconds_count{model="moe",role="optional_moe"} 2.0' in told
         assert 'moe_memory_resident_sec{model="moe"}' in told
         assert {view.model for view in await runtime.views()} == {"moe"}
 
@@ -83,10 +83,25 @@ async def test_the_time_limit_ends_the_engines_work_before_the_answer(
         assert isinstance(result.error, TookTooLong)
         assert result.error.facts["limit_s"] == 0.4
         assert not result.ok
+        assert 0 < result.prompt_tokens < 1600, "as far as it was read"
+        assert runtime.guards.tally.tokens["moe", "optional_moe", "prompt"] == result.prompt_tokens
         (view,) = await runtime.views()
         assert view.leases == 0
         await stands_still(runtime)
         assert triggers.tally.outcomes == {("Reflection.LongContext", "too_long"): 1}
+
+
+async def test_what_was_written_before_the_time_was_over_is_counted(
+    make_home: MakeHome, model: Make
+) -> None:
+    config = make_home(model("moe", "optional_moe", "judge"), triggers__timeout_s="2")
+    async with opened(config) as (runtime, triggers):
+        await runtime.warm("moe")
+        result = await triggers.send(NeedJudge("tea " * 50, max_output_tokens=1500))
+        assert isinstance(result.error, TookTooLong)
+        assert 1 < result.output_tokens < 1500
+        assert result.prompt_tokens > 5
+        assert runtime.guards.tally.tokens["moe", "optional_moe", "output"] == result.output_tokens
 
 
 async def test_a_caller_that_leaves_ends_the_work(make_home: MakeHome, model: Make) -> None:

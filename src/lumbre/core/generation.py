@@ -51,3 +51,30 @@ class Delta:
     usage: Usage | None = None
     progress: PromptProgress | None = None
     """Of the reading, in steps without text before the first that has some."""
+
+
+@dataclass(slots=True)
+class SoFar:
+    """What an answer has taken at any moment, for it may be broken off at any."""
+
+    texts: int = 0
+    progress: PromptProgress | None = None
+    told: Usage | None = None
+    """The engine's own counts, which come last."""
+
+    def saw(self, delta: Delta) -> None:
+        """One step of it."""
+        self.texts += bool(delta.text)
+        self.progress = delta.progress or self.progress
+        self.told = delta.usage or self.told
+
+    @property
+    def usage(self) -> Usage:
+        """As the engine told it; before that one token for each text, and the prompt as far as
+        it was seen to be read, of which nobody knows yet what was kept from before."""
+        if self.told is not None:
+            return self.told
+        read = 0
+        if self.progress is not None:
+            read = self.progress.total_tokens if self.texts else self.progress.read_tokens
+        return Usage(read, 0, self.texts)

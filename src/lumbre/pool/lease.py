@@ -7,6 +7,7 @@ from typing import Literal
 
 from lumbre.core.backend import Engine, WorkerSettings
 from lumbre.core.errors import LumbreError
+from lumbre.core.histogram import Histogram
 from lumbre.core.machine import CPU
 from lumbre.core.model import Manifest
 from lumbre.core.plan import Footprint
@@ -171,7 +172,12 @@ class Counters:
     load_s: dict[str, float] = field(default_factory=dict)
     stops: dict[tuple[str, str], int] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
-    refusals: dict[str, int] = field(default_factory=dict)
+    refusals: dict[tuple[str, str], int] = field(default_factory=dict)
+    """By model and reason."""
+    waits_s: dict[str, Histogram] = field(default_factory=dict)
+    """Of every lease: from the asking until it was granted, loading included."""
+    roles: dict[str, str] = field(default_factory=dict)
+    """As each model was last asked for."""
     stalls: dict[str, int] = field(default_factory=dict)
     """Workers killed because they stood still."""
     resident_s: dict[tuple[str, str], float] = field(default_factory=dict)
@@ -181,6 +187,10 @@ class Counters:
         """A worker was ready for so long."""
         key = manifest.id, manifest.role
         self.resident_s[key] = self.resident_s.get(key, 0.0) + seconds
+
+    def waited(self, model: str, seconds: float) -> None:
+        """A lease was granted after so long."""
+        self.waits_s.setdefault(model, Histogram()).add(seconds)
 
     def mean_load_s(self, model: str) -> float | None:
         """Seconds to load it, as measured; None: it never was."""

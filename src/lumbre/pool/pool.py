@@ -128,6 +128,7 @@ class Pool:
                 running = self._running.get(worker)
                 if running and running.engine and await running.is_well():
                     waited_s = time.monotonic() - begun
+                    self.counters.waited(model, waited_s)
                     try:
                         yield Lease(worker, running.prepared, running.engine, waited_s)
                     except WorkerFailed as error:
@@ -142,6 +143,7 @@ class Pool:
     async def _ticket(self, model: str, *, insists: bool) -> AsyncIterator[int]:
         """Ask, wait for the answer, and give the lease back after the block."""
         prepared = await self._prepare(model)
+        self.counters.roles[model] = prepared.manifest.role
         number = next(self._tickets)
         answer = self._waiting[number] = asyncio.get_running_loop().create_future()
         self._asked[number] = time.monotonic()
@@ -314,7 +316,7 @@ class Pool:
                 if not answer.done():  # else cancelled this very moment: its lease comes back
                     answer.set_result(worker)
             case Refuse():
-                _add(self.counters.refusals, effect.why)
+                _add(self.counters.refusals, (effect.model, effect.why))
                 answer = self._waiting.pop(effect.ticket)
                 if not answer.done():
                     prepared = self._prepared[effect.model]

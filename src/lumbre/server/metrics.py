@@ -1,5 +1,9 @@
-"""The household in numbers, in Prometheus form. Nothing below knows that it is counted."""
+"""The household in numbers, in Prometheus form. Nothing below knows that it is counted.
 
+What belongs to a model is told by model and role.
+"""
+
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import isinf
 from typing import Any
@@ -39,9 +43,6 @@ NAMES = (
     "lumbre_errors_total",
     "lumbre_tokens_total",
     "lumbre_requests_total",
-    "lumbre_prompt_tokens_total",
-    "lumbre_cached_tokens_total",
-    "lumbre_output_tokens_total",
     "lumbre_embedded_texts_total",
     "lumbre_states_saved_total",
     "lumbre_states_restored_total",
@@ -68,6 +69,8 @@ class _Reading(Collector):
         self._views = views
         self._uptime_s = uptime_s
         self._triggers = triggers
+        self._roles: dict[str, str] = {m.id: m.role for m in runtime.registry.usable()}
+        self._roles |= runtime.pool.counters.roles
 
     def collect(self) -> Iterator[Metric]:
         yield GaugeMetricFamily(
@@ -76,7 +79,6 @@ class _Reading(Collector):
         yield from self._workers()
         yield from self._pool()
         yield from self._answers()
-        yield from self._spent()
         yield from self._states()
         yield from self._of_triggers()
 
@@ -93,72 +95,82 @@ class _Reading(Collector):
 
     def _pool(self) -> Iterator[Metric]:
         pool = self._runtime.pool
-        counters, evictions = pool.counters, dict.fromkeys(_EVICTIONS, 0)
-        for (_, why), count in counters.stops.items():
-            if why in evictions:
-                evictions[why] += count
-        yield _gauge(
+        counters = pool.counters
+        yield self._gauge(
             "lumbre_estimate_error_bytes",
             "Planned less measured memory of a model, when last measured",
-            self._runtime.planning.records.errors(),
+            self._errors(),
         )
-        yield GaugeMetricFamily("lumbre_waiting", "Requests without a lease yet", pool.waiting)
-        yield _counter("lumbre_model_loads", "Workers that became ready", counters.loads)
-        yield _counter("lumbre_model_load_seconds", "Seconds spent loading", counters.load_s)
-        yield _counter("lumbre_model_failures", "Workers that failed or died", counters.failures)
-        yield _counter(
+        queue = Counter(waiting.model for waiting in pool.queue())
+        yield self._gauge(
+            "lumbre_waiting",
+            "Requests without a lease yet",
+            dict.fromkeys(counters.roles, 0) | queue,
+        )
+        yield self._counter("lumbre_model_loads", "Workers that became ready", counters.loads)
+        yield self._counter("lumbre_model_load_seconds", "Seconds spent loading", counters.load_s)
+        yield self._counter(
+            "lumbre_model_failures", "Workers that failed or died", counters.failures
+        )
+        yield self._counter(
             "lumbre_model_stalls", "Workers ended because they stood still", counters.stalls
         )
-        yield _counter(
-            "lumbre_model_stops", "Workers stopped, by reason", counters.stops, "model", "why"
+        yield self._counter(
+            "lumbre_model_stops", "Workers stopped, by reason", counters.stops, "why"
+        )
+        yield self._counter(
+            "lumbre_evictions",
+            "Workers stopped for the need of others",
+            {(model, why): n for (model, why), n in counters.stops.items() if why in _EVICTIONS},
+            "why",
         )
         yield _counter(
-            "lumbre_evictions", "Workers stopped for the need of others", evictions, "why"
+            "lumbre_resident_seconds", "Seconds that workers were loaded", pool.resident_s()
         )
-        yield _counter(
-            "lumbre_resident_seconds", "Seconds that workers were loaded",
-            pool.resident_s(), "model", "role",
-        )  # fmt: skip
-        yield _counter("lumbre_refusals", "Requests refused, by reason", counters.refusals, "why")
-
-    def _answers(self) -> Iterator[Metric]:
-        tally = self._runtime.guards.tally
+        yield self._counter(
+            "lumbre_refusals", "Requests refused, by reason", counters.refusals, "why"
+        )
         yield _histogram(
             "lumbre_queue_seconds",
-            "From a chat request until a worker took it, loading included",
-            tally.queue_s,
+            "From asking for a worker until it was given, loading included: to chat, embed or load",
+            {(model, self._role(model)): waits for model, waits in counters.waits_s.items()},
         )
+
+    def _errors(self) -> dict[str, int]:
+        """Of models that are not measured to correct their plans: as they are now."""
+        now = {v.model: v.need_bytes - v.held_bytes for v in self._views if v.state == "ready"}
+        return now | self._runtime.planning.records.errors()
+
+    def _answers(self) -> Iterator[Metric]:
+        tally, spent = self._runtime.guards.tally, self._runtime.spent
+        yield self._counter("lumbre_requests", "Chat requests", spent.requests)
         yield _histogram(
-            "lumbre_first_token_seconds", "From then to the first text", tally.first_token_s
+            "lumbre_first_token_seconds",
+            "From the moment a worker had a chat request to the first text",
+            tally.first_token_s,
         )
         yield _histogram(
             "lumbre_answer_seconds", "From then to the end of whole answers", tally.answer_s
         )
         yield _counter(
             "lumbre_errors", "Chat requests that ended with an error, by its code",
-            tally.errors, "role", "code",
+            tally.errors, "code",
         )  # fmt: skip
         yield _counter(
             "lumbre_tokens",
-            "Tokens by role: read (prompt), of these kept from before (cached), written (output)",
-            tally.tokens, "role", "kind",
+            "Tokens of answers, broken off or whole: read (prompt), of these kept from before"
+            " (cached), written (output)",
+            tally.tokens, "kind",
         )  # fmt: skip
-
-    def _spent(self) -> Iterator[Metric]:
-        spent = self._runtime.spent
-        yield _counter("lumbre_requests", "Chat requests", spent.requests)
-        yield _counter("lumbre_prompt_tokens", "Prompt tokens", spent.prompt_tokens)
-        yield _counter(
-            "lumbre_cached_tokens", "Prompt tokens an engine had kept", spent.cached_tokens
+        yield self._counter(
+            "lumbre_embedded_texts", "Texts turned into vectors", spent.embedded_texts
         )
-        yield _counter("lumbre_output_tokens", "Tokens written", spent.output_tokens)
-        yield _counter("lumbre_embedded_texts", "Texts turned into vectors", spent.embedded_texts)
 
     def _states(self) -> Iterator[Metric]:
         counts = self._runtime.pool.talks.counts
-        yield _counter("lumbre_states_saved", "Talks written to disk", counts.saves)
-        yield _counter("lumbre_states_restored", "Talks read back from disk", counts.restores)
-        yield _counter(
+        yield self._counter("lumbre_states_saved", "Talks written to disk", counts.saves)
+        yield self._counter("lumbre_states_restored", "Talks read back from disk", counts.restores)
+        yield self._counter(
             "lumbre_state_misses",
             "Talks read back of which the engine then had less than was written",
             counts.misses,
@@ -166,10 +178,14 @@ class _Reading(Collector):
 
     def _of_triggers(self) -> Iterator[Metric]:
         told = self._triggers
-        yield _counter(
-            "lumbre_triggers", "Triggers answered, by what became of them",
-            told.outcomes, "trigger", "outcome",
-        )  # fmt: skip
+        triggers = CounterMetricFamily(
+            "lumbre_triggers",
+            "Triggers answered, by what became of them",
+            labels=("trigger", "outcome"),
+        )
+        for key, count in told.outcomes.items():
+            triggers.add_metric(key, count)
+        yield triggers
         yield _histogram_of(
             "moe_judge_latency_ms",
             "Milliseconds from Eval.NeedJudge to a whole Judge.Result",
@@ -187,15 +203,34 @@ class _Reading(Collector):
         if told.agreement is not None:
             agreement.add_metric((), told.agreement)
         yield agreement
-        yield _gauge(
+        resident = GaugeMetricFamily(
             "moe_memory_resident_sec",
             "Seconds that models of the role optional_moe were loaded",
-            {
-                model: seconds
-                for (model, role), seconds in self._runtime.pool.resident_s().items()
-                if role == "optional_moe"
-            },
+            labels=("model",),
         )
+        for (model, role), seconds in self._runtime.pool.resident_s().items():
+            if role == "optional_moe":
+                resident.add_metric((model,), seconds)
+        yield resident
+
+    def _role(self, model: str) -> str:
+        return self._roles.get(model, "")
+
+    def _gauge(self, name: str, text: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+        family = GaugeMetricFamily(name, text, labels=("model", "role"))
+        for model, value in values.items():
+            family.add_metric((model, self._role(model)), value)
+        return family
+
+    def _counter(
+        self, name: str, text: str, values: Mapping[Any, float], *labels: str
+    ) -> CounterMetricFamily:
+        """By model, or by model and what `labels` say."""
+        told: dict[tuple[str, ...], float] = {}
+        for key, value in values.items():
+            model, *more = key if isinstance(key, tuple) else (key,)
+            told[model, self._role(model), *more] = value
+        return _counter(name, text, told, *labels)
 
 
 def exposition(
@@ -207,27 +242,22 @@ def exposition(
     return generate_latest(registry)
 
 
-def _gauge(name: str, text: str, values: Mapping[str, float]) -> GaugeMetricFamily:
-    family = GaugeMetricFamily(name, text, labels=("model",))
-    for model, value in values.items():
-        family.add_metric((model,), value)
-    return family
-
-
 def _counter(
     name: str, text: str, values: Mapping[Any, float], *labels: str
 ) -> CounterMetricFamily:
-    """By one label (`model`, if none is named) a key each, by several a tuple of them."""
-    family = CounterMetricFamily(name, text, labels=labels or ("model",))
+    """By model and role, and what `labels` say."""
+    family = CounterMetricFamily(name, text, labels=("model", "role", *labels))
     for key, value in values.items():
-        family.add_metric(key if isinstance(key, tuple) else (key,), value)
+        family.add_metric(key, value)
     return family
 
 
-def _histogram(name: str, text: str, values: Mapping[str, Histogram]) -> HistogramMetricFamily:
-    family = HistogramMetricFamily(name, text, labels=("role",))
-    for role, histogram in values.items():
-        family.add_metric((role,), _buckets(histogram), histogram.total)
+def _histogram(
+    name: str, text: str, values: Mapping[tuple[str, str], Histogram]
+) -> HistogramMetricFamily:
+    family = HistogramMetricFamily(name, text, labels=("model", "role"))
+    for who, histogram in values.items():
+        family.add_metric(who, _buckets(histogram), histogram.total)
     return family
 
 

@@ -10,11 +10,11 @@ import itertools
 import logging
 import time
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 from lumbre.core.errors import EngineRefused, LumbreError, Stopping, TookTooLong, TriggerRefused
-from lumbre.core.generation import ChatRequest, Usage
+from lumbre.core.generation import ChatRequest, SoFar
 from lumbre.core.messages import Message
 from lumbre.core.signals import Result, Trigger
 from lumbre.runtime import Runtime
@@ -56,7 +56,7 @@ class _Work:
     task: "asyncio.Task[None] | None" = None
     chain: int | None = None
     text: str = ""
-    usage: Usage | None = None
+    so_far: SoFar = field(default_factory=SoFar)
     error: LumbreError | None = None
 
 
@@ -186,10 +186,10 @@ class Triggers:
         async with aclosing(self._runtime.chat(request, model, is_task=is_task)) as deltas:
             async for delta in deltas:
                 work.text += delta.text
-                work.usage = delta.usage or work.usage
+                work.so_far.saw(delta)
 
     def _result(self, answer: Answer, work: _Work) -> Result:
-        trigger, usage = work.trigger, work.usage
+        trigger, usage = work.trigger, work.so_far.usage
         return Result(
             name=trigger.result,
             trigger=trigger.name,
@@ -198,8 +198,8 @@ class Triggers:
             error=self._error(answer, work),
             text=work.text,
             took_s=time.monotonic() - work.begun,
-            prompt_tokens=usage.prompt_tokens if usage else 0,
-            output_tokens=usage.output_tokens if usage else 0,
+            prompt_tokens=usage.prompt_tokens,
+            output_tokens=usage.output_tokens,
         )
 
     def _error(self, answer: Answer, work: _Work) -> LumbreError | None:

@@ -82,10 +82,10 @@ class Guards:
             ModelDisabled: the model is left out for now.
         """
         if (refusal := self.disabled(manifest.id)) is not None:
-            self.tally.refused(manifest.role, refusal)
+            self.tally.refused((manifest.id, manifest.role), refusal)
             raise refusal
         try:
-            with self.tally.following(manifest.role) as course:
+            with self.tally.following((manifest.id, manifest.role)) as course:
                 yield course
         finally:
             if is_optional and course.granted is not None and course.error is None:

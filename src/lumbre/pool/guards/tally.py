@@ -1,4 +1,4 @@
-"""What answers took and wrote, by the role of who gave them; each is followed from its request."""
+"""What answers took and wrote, by model and role; each is followed from its request."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from lumbre.core.errors import LumbreError
-from lumbre.core.generation import Delta, Usage
+from lumbre.core.generation import Delta, SoFar, Usage
 from lumbre.core.histogram import Histogram
 
 TokenKind = Literal["prompt", "cached", "output"]
+Who = tuple[str, str]
+"""A model, and the role it has."""
 
 
 @dataclass(slots=True)
@@ -22,10 +24,15 @@ class Course:
     """When a worker took it; None: it waits."""
     first: float | None = None
     """When the first of its text came."""
-    usage: Usage | None = None
+    so_far: SoFar = field(default_factory=SoFar)
     is_whole: bool = False
     """It came to its end; else it failed, or nobody wanted it any more."""
     error: LumbreError | None = None
+
+    @property
+    def usage(self) -> Usage | None:
+        """As the engine told it; None: it was broken off before that."""
+        return self.so_far.told
 
     def grant(self) -> None:
         """A worker has it from now on."""
@@ -35,7 +42,7 @@ class Course:
         """One step of the answer."""
         if delta.text and self.first is None:
             self.first = self.clock()
-        self.usage = delta.usage or self.usage
+        self.so_far.saw(delta)
         self.is_whole = self.is_whole or delta.finish in ("stop", "length")
 
     @property
@@ -46,54 +53,52 @@ class Course:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts since the household opened, by role."""
+    """Counts since the household opened, by model and role."""
 
     clock: Callable[[], float] = time.monotonic
-    queue_s: dict[str, Histogram] = field(default_factory=dict)
-    """From the request until a worker took it, loading included."""
-    first_token_s: dict[str, Histogram] = field(default_factory=dict)
-    """From then to the first text."""
-    answer_s: dict[str, Histogram] = field(default_factory=dict)
+    first_token_s: dict[Who, Histogram] = field(default_factory=dict)
+    """From the moment a worker had it to the first text."""
+    answer_s: dict[Who, Histogram] = field(default_factory=dict)
     """From then to the end of whole answers."""
-    tokens: dict[tuple[str, TokenKind], int] = field(default_factory=dict)
-    errors: dict[tuple[str, str], int] = field(default_factory=dict)
+    tokens: dict[tuple[str, str, TokenKind], int] = field(default_factory=dict)
+    """Those of answers that were broken off too, as far as they came."""
+    errors: dict[tuple[str, str, str], int] = field(default_factory=dict)
     """By the error's code."""
 
     @contextmanager
-    def following(self, role: str) -> Iterator[Course]:
+    def following(self, who: Who) -> Iterator[Course]:
         """Follow one request through the block; it is counted at its end, however that comes."""
-        asked, course = self.clock(), Course(self.clock)
+        course = Course(self.clock)
         try:
             yield course
         except LumbreError as error:
             course.error = error
-            self.refused(role, error)
+            self.refused(who, error)
             raise
         finally:
-            self._count(role, course, asked)
+            self._count(who, course)
 
-    def refused(self, role: str, error: LumbreError) -> None:
+    def refused(self, who: Who, error: LumbreError) -> None:
         """A request ended with an error."""
-        key = role, error.code
+        key = (*who, error.code)
         self.errors[key] = self.errors.get(key, 0) + 1
 
-    def _count(self, role: str, course: Course, asked: float) -> None:
+    def _count(self, who: Who, course: Course) -> None:
         if course.granted is None:
             return
-        _add(self.queue_s, role, course.granted - asked)
         if course.first is not None:
-            _add(self.first_token_s, role, course.first - course.granted)
+            _add(self.first_token_s, who, course.first - course.granted)
         if course.is_whole:
-            _add(self.answer_s, role, course.took_s)
-        if usage := course.usage:
-            counts: dict[TokenKind, int] = {
-                "prompt": usage.prompt_tokens,
-                "cached": usage.cached_tokens,
-                "output": usage.output_tokens,
-            }
-            for kind, count in counts.items():
-                self.tokens[role, kind] = self.tokens.get((role, kind), 0) + count
+            _add(self.answer_s, who, course.took_s)
+        usage = course.so_far.usage
+        counts: dict[TokenKind, int] = {
+            "prompt": usage.prompt_tokens,
+            "cached": usage.cached_tokens,
+            "output": usage.output_tokens,
+        }
+        for kind, count in counts.items():
+            self.tokens[*who, kind] = self.tokens.get((*who, kind), 0) + count
 
 
-def _add(table: dict[str, Histogram], role: str, seconds: float) -> None:
-    table.setdefault(role, Histogram()).add(seconds)
+def _add(table: dict[Who, Histogram], who: Who, seconds: float) -> None:
+    table.setdefault(who, Histogram()).add(seconds)
