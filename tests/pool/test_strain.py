@@ -131,24 +131,77 @@ def test_an_end_without_a_beginning_says_nothing() -> None:
     assert world.told == []
 
 
+def test_a_source_that_crashed_is_forgotten_and_others_are_heard_again() -> None:
+    world = World()
+    world.happened(SpeechBegan(0, "crashed"))
+    world.wait(100)
+    assert not world.state.speaking
+    assert world.state.phase == "calm"
+    world.speak(12, "other")
+    world.wait(30)
+    assert world.told == [(10, "divert"), (70, "bound"), (110, "divert"), (117, "quiet")]
+
+
+def test_beside_one_that_crashed_only_the_quiet_of_the_others_counts() -> None:
+    world = World()
+    world.happened(SpeechBegan(0, "crashed"))
+    world.wait(40)
+    world.speak(60, "other")
+    world.wait(4.9)
+    assert world.state.phase == "spent", "the other was heard until 100"
+    world.wait(0.2)
+    assert world.state.phase == "calm"
+
+
+def test_a_source_that_says_again_that_it_works_is_not_forgotten() -> None:
+    world = World()
+    for _ in range(10):
+        world.happened(SpeechBegan(world.now, "alive"))
+        world.wait(50)
+        assert "alive" in world.state.speaking
+    assert world.told == [(10, "divert"), (70, "bound")]
+
+
+def test_a_bound_below_what_begins_a_diversion_hinders_none() -> None:
+    world = World(Limits(busy_s=10, pause_s=1, quiet_s=5, most_s=2))
+    world.speak(30)
+    assert world.told == [(10, "divert"), (12, "bound")]
+
+
 class Speaking(RuleBasedStateMachine):
     """Anybody speaks at any time; what must hold, holds at each moment."""
 
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
+        self.late = State(LIMITS)
+
+    def happened(self, event: Event) -> None:
+        self.world.happened(event)
+        self.late, _ = decide(self.late, event)
 
     @rule(source=st.sampled_from("ab"))
     def somebody_begins(self, source: str) -> None:
-        self.world.happened(SpeechBegan(self.world.now, source))
+        self.happened(SpeechBegan(self.world.now, source))
 
     @rule(source=st.sampled_from("abc"))
     def somebody_ends(self, source: str) -> None:
-        self.world.happened(SpeechEnded(self.world.now, source))
+        self.happened(SpeechEnded(self.world.now, source))
 
     @rule(seconds=st.sampled_from([0.3, 0.9, 2.0, 7.0, 25.0]))
     def time_passes(self, seconds: float) -> None:
         self.world.wait(seconds)
+
+    @rule()
+    def everybody_crashes(self) -> None:
+        """Nobody ends: after two bounds and a quiet, speech is heard as ever."""
+        self.world.wait(2 * LIMITS.most_s + LIMITS.quiet_s + LIMITS.busy_s)
+        assert self.world.state.phase == "calm"
+        assert not self.world.state.speaking
+
+    @invariant()
+    def who_looks_only_when_something_happened_finds_the_same(self) -> None:
+        assert decide(self.late, Passed(self.world.now))[0] == self.world.state
 
     @invariant()
     def beginnings_and_ends_alternate(self) -> None:

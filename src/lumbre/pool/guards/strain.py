@@ -3,10 +3,13 @@
 Speech comes in stretches: a gap shorter than a pause does not end one. A stretch that lasts
 begins a diversion; quiet that lasts ends it, so that it does not begin and end with every
 breath. It never lasts longer than its bound: from then on the primary answers again, and
-gives way anew only after speech has been quiet. Whoever acts sends the time with each event;
-nothing here looks at a clock.
+gives way anew only after speech has been quiet. Who began and never ends, such as a program
+that crashed, is forgotten at that bound: from then on only the others count. Whoever acts
+sends the time with each event; nothing here looks at a clock, and who looks late finds what
+came about meanwhile.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -25,7 +28,8 @@ class Limits:
     quiet_s: float = 5.0
     """Quiet this long ends a diversion; never less than a pause."""
     most_s: float = 300.0
-    """A diversion ends after this long, whatever speech does."""
+    """A diversion ends after this long, whatever speech does; so does the word of a source
+    that began and does not end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +38,14 @@ class State:
 
     limits: Limits = field(default_factory=Limits)
     now: float = 0.0
-    speaking: frozenset[str] = frozenset()
-    """Sources of speech that began and have not ended."""
+    speaking: Mapping[str, float] = field(default_factory=dict)
+    """Sources of speech that began and have not ended: when each last began."""
+    forgotten: frozenset[str] = frozenset()
+    """Those that should have ended long ago, and do not count any more."""
     stretch_since: float | None = None
     """When the stretch began that goes on, or whose last pause may not be over."""
     quiet_since: float = 0.0
-    """When the last source ended; of no meaning while one speaks."""
+    """When the last source ended or was forgotten; of no meaning while one speaks."""
     phase: Phase = "calm"
     diverted_since: float = 0.0
 
@@ -54,7 +60,8 @@ class State:
 
 @dataclass(frozen=True, slots=True)
 class SpeechBegan:
-    """Speech recognition has something to do. One source that begins twice is one."""
+    """Speech recognition has something to do. One source that begins twice is one, and still
+    there."""
 
     now: float
     source: str = ""
@@ -102,49 +109,72 @@ Effect = Divert | Restore
 
 def decide(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
     """The next state, and what to do: time first, then what happened at that time."""
-    state, effects = _pass(replace(state, now=max(state.now, event.now)))
+    now = max(state.now, event.now)
+    state, effects = _pass(state, now)
     match event:
         case SpeechBegan(_, source):
             if not state.speaking and not _is_pause(state):
-                state = replace(state, stretch_since=state.now)
-            state = replace(state, speaking=state.speaking | {source})
+                state = replace(state, stretch_since=now)
+            speaking = {**state.speaking, source: now}
+            state = replace(state, speaking=speaking, forgotten=state.forgotten - {source})
         case SpeechEnded(_, source) if source in state.speaking:
-            state = replace(state, speaking=state.speaking - {source}, quiet_since=state.now)
-    state, more = _pass(state)
+            state = _without(state, source)
+        case SpeechEnded(_, source) if source in state.forgotten:
+            # it has spoken all along, and its diversion is spent
+            is_last = state.phase == "calm" and not state.speaking
+            state = replace(
+                state,
+                forgotten=state.forgotten - {source},
+                quiet_since=now,
+                phase="spent" if is_last else state.phase,
+            )
+    state, more = _pass(state, now)
     return state, (*effects, *more)
 
 
 def wake_at(state: State) -> float | None:
     """When time alone changes something next; None: only speech does."""
-    limits, due = state.limits, []
-    if state.phase == "calm":
-        if state.speaking and state.stretch_since is not None:
-            due.append(state.stretch_since + limits.busy_s)
-    elif not state.speaking:
-        due.append(state.quiet_since + _quiet_s(limits))
-    if state.phase == "diverted":
-        due.append(state.diverted_since + limits.most_s)
-    return min(due, default=None)
-
-
-def _pass(state: State) -> tuple[State, tuple[Effect, ...]]:
-    """What time alone changes."""
-    limits, now = state.limits, state.now
-    # sums as in `wake_at`, not differences: else a wake may come a rounding too early, for ever
-    is_quiet = not state.speaking and now >= state.quiet_since + _quiet_s(limits)
-    diverted_s = now - state.diverted_since
+    limits = state.limits
     match state.phase:
         case "calm" if state.speaking and state.stretch_since is not None:
-            if now >= state.stretch_since + limits.busy_s:
-                busy_s = now - state.stretch_since
-                return replace(state, phase="diverted", diverted_since=now), (Divert(busy_s),)
-        case "diverted" if is_quiet:
-            return replace(state, phase="calm"), (Restore("quiet", diverted_s),)
-        case "diverted" if now >= state.diverted_since + limits.most_s:
-            return replace(state, phase="spent"), (Restore("bound", diverted_s),)
-        case "spent" if is_quiet:
-            return replace(state, phase="calm"), ()
-    return state, ()
+            return state.stretch_since + limits.busy_s
+        case "diverted":
+            bound = state.diverted_since + limits.most_s
+            return bound if state.speaking else min(bound, _quiet_at(state))
+        case "spent" if state.speaking:
+            return min(state.speaking.values()) + limits.most_s
+        case "spent":
+            return _quiet_at(state)
+    return None
+
+
+def _pass(state: State, until: float) -> tuple[State, tuple[Effect, ...]]:
+    """What time alone changes, each at its time."""
+    effects: list[Effect] = []
+    while (due := wake_at(state)) is not None and due <= until:
+        state = replace(state, now=max(state.now, due))
+        match state.phase:
+            case "calm":
+                effects.append(Divert(until - (state.stretch_since or 0.0)))
+                state = replace(state, phase="diverted", diverted_since=state.now)
+            case "diverted":
+                is_quiet = not state.speaking and due == _quiet_at(state)
+                why: Why = "quiet" if is_quiet else "bound"
+                effects.append(Restore(why, state.now - state.diverted_since))
+                state = replace(state, phase="calm" if is_quiet else "spent")
+            case "spent" if state.speaking:
+                source = min(state.speaking, key=lambda name: state.speaking[name])
+                state = _without(state, source)
+                state = replace(state, forgotten=state.forgotten | {source})
+            case "spent":
+                state = replace(state, phase="calm")
+    return replace(state, now=until), tuple(effects)
+
+
+def _without(state: State, source: str) -> State:
+    """One of those that speak does not any more."""
+    speaking = {name: at for name, at in state.speaking.items() if name != source}
+    return replace(state, speaking=speaking, quiet_since=state.now)
 
 
 def _is_pause(state: State) -> bool:
@@ -152,5 +182,6 @@ def _is_pause(state: State) -> bool:
     return state.stretch_since is not None and state.now - state.quiet_since < state.limits.pause_s
 
 
-def _quiet_s(limits: Limits) -> float:
-    return max(limits.quiet_s, limits.pause_s)
+def _quiet_at(state: State) -> float:
+    """When it has been quiet for long, unless somebody speaks before."""
+    return state.quiet_since + max(state.limits.quiet_s, state.limits.pause_s)
