@@ -389,6 +389,19 @@ def test_a_proof_may_have_any_shape_but_must_come() -> None:
     asyncio.run(story())
 
 
+def test_a_proof_leaves_no_connection_on_which_the_engine_would_look_for_more() -> None:
+    async def story() -> None:
+        recorder = Recorder(always(reply({})))
+        async with recorder.listening() as wire:
+            await wire.get("/g")
+            await wire.prove("/g")
+            await wire.prove("/g")
+            kept = [request[1].get("connection", "kept") for request in recorder.requests]
+            assert kept == ["kept", "close", "close"]
+
+    asyncio.run(story())
+
+
 def vectors(rows: Iterable[tuple[int, list[float]]], *, encoded: bool = True) -> bytes:
     def written(row: list[float]) -> object:
         return b64encode(array("f", row).tobytes()).decode() if encoded else row

@@ -93,9 +93,12 @@ class Wire:
     async def prove(self, path: str) -> None:
         """Ask for JSON of any shape: that it came is what counts.
 
+        The connection is not kept: llama.cpp's server looks a hundred times a second whether
+        something comes on one that is. Source: cpp-httplib, keep_alive.
+
         Raises: as `get`.
         """
-        await self._value("GET", path, None)
+        await self._value("GET", path, None, {"Connection": "close"})
 
     async def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         """Send JSON, get JSON. A caller that leaves is not noticed by the engine: short work only.
@@ -167,9 +170,15 @@ class Wire:
             raise EngineRefused(model=self.model, reason="not a JSON object")
         return answer
 
-    async def _value(self, method: str, path: str, body: Mapping[str, object] | None) -> object:
+    async def _value(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None,
+        headers: Mapping[str, str] | None = None,
+    ) -> object:
         with self._waited_for():
-            response = await self._open(method, path, body)
+            response = await self._open(method, path, body, headers)
         try:
             with self._waited_for():
                 await self._check(response)
@@ -183,7 +192,11 @@ class Wire:
             response.release()
 
     async def _open(
-        self, method: str, path: str, body: Mapping[str, object] | None
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, object] | None,
+        headers: Mapping[str, str] | None = None,
     ) -> aiohttp.ClientResponse:
         """Send a request; once more where a kept connection had been closed meanwhile.
 
@@ -198,7 +211,7 @@ class Wire:
             trace = SimpleNamespace(is_reused=False)
             try:
                 return await session.request(
-                    method, self._url + path, json=body, trace_request_ctx=trace
+                    method, self._url + path, json=body, headers=headers, trace_request_ctx=trace
                 )
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 if not trace.is_reused or session.closed:

