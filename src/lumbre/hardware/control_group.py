@@ -5,11 +5,14 @@ kernel names is not under the mount (a container that sees its own group as the 
 mount itself is the group.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 _MOUNT = Path("sys/fs/cgroup")
+_FILES = re.compile(r"^(?:in)?active_file ([0-9]+)", re.MULTILINE)
+_FILES_V1 = re.compile(r"^total_(?:in)?active_file ([0-9]+)", re.MULTILINE)
 _NO_LIMIT_BYTES = 2**60
 """Version 1 writes a number near 2**63 for none. Source: linux/page_counter.h PAGE_COUNTER_MAX."""
 
@@ -28,13 +31,13 @@ def memory_bounds(root: Path = Path("/")) -> list[Bound]:
     found = []
     for folder, is_v2 in _folders(root, "memory"):
         limit = _number(folder / ("memory.max" if is_v2 else "memory.limit_in_bytes"))
-        usage = _number(folder / ("memory.current" if is_v2 else "memory.usage_in_bytes"))
-        if limit is None or usage is None or limit >= _NO_LIMIT_BYTES:
+        if limit is None or limit >= _NO_LIMIT_BYTES:
             continue
-        counts = _table(folder / "memory.stat")
-        prefix = "" if is_v2 else "total_"
-        files = counts.get(f"{prefix}active_file", 0) + counts.get(f"{prefix}inactive_file", 0)
-        found.append(Bound(limit, max(0, usage - files)))
+        usage = _number(folder / ("memory.current" if is_v2 else "memory.usage_in_bytes"))
+        if usage is None:
+            continue
+        files = (_FILES if is_v2 else _FILES_V1).findall(_text(folder / "memory.stat") or "")
+        found.append(Bound(limit, max(0, usage - sum(map(int, files)))))
     return found
 
 
@@ -90,8 +93,3 @@ def _text(path: Path) -> str | None:
 def _number(path: Path) -> int | None:
     text = _text(path)
     return int(text) if text and text.isdecimal() else None
-
-
-def _table(path: Path) -> dict[str, int]:
-    pairs = (line.split() for line in (_text(path) or "").splitlines())
-    return {pair[0]: int(pair[1]) for pair in pairs if len(pair) == 2 and pair[1].isdecimal()}

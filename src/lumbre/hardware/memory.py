@@ -1,11 +1,15 @@
 """How much main memory there is, how much may be taken now, and what bounds it."""
 
+import re
 from pathlib import Path
 
 import psutil
 
 from lumbre.core.machine import Memory
 from lumbre.hardware.control_group import memory_bounds
+
+_COUNTS = re.compile(r"^(MemTotal|MemAvailable): *([0-9]+)", re.MULTILINE)
+"""All of it is read twice a second, and two lines are of interest."""
 
 
 def read_memory(root: Path = Path("/")) -> Memory:
@@ -26,11 +30,9 @@ def read_memory(root: Path = Path("/")) -> Memory:
 def _machine(root: Path) -> tuple[int, int]:
     """Total and available. Source: Documentation/filesystems/proc.rst, meminfo; kB are KiB."""
     try:
-        lines = (root / "proc/meminfo").read_text().splitlines()
+        text = (root / "proc/meminfo").read_text()
     except OSError:
         seen = psutil.virtual_memory()
         return int(seen.total), int(seen.available)
-    counts = {
-        name: int(rest.split()[0]) * 1024 for name, _, rest in (x.partition(":") for x in lines)
-    }
+    counts = {name: int(kib) * 1024 for name, kib in _COUNTS.findall(text)}
     return counts["MemTotal"], counts["MemAvailable"]
