@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lumbre.config import Config, load
+from lumbre.core.machine import Host
 from lumbre.core.model import Capability, Manifest, Role
 from lumbre.planning import this_machine_of
 from lumbre.registry.add import manifest_from_file
@@ -80,10 +81,12 @@ def model(described: Manifest) -> Callable[..., Manifest]:
 
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncIterator[tuple[Runtime, Triggers]]:
+async def opened(
+    config: Config, machine: Callable[[], Host] | None = None
+) -> AsyncIterator[tuple[Runtime, Triggers]]:
     """A runtime and its triggers, as a household holds them."""
     store = Store(config.folders.database)
-    runtime = Runtime(config, store)
+    runtime = Runtime(config, store, machine)
     triggers = Triggers(runtime, store)
     try:
         yield runtime, triggers
