@@ -64,8 +64,10 @@ class Runtime:
         store: Store,
         machine: Callable[[], Host] | None = None,
         has_talk: Callable[[int], bool] = lambda conversation: True,
+        removals: Callable[[], int] = lambda: 0,
     ) -> None:
-        """`has_talk`: whether a conversation was not deleted; asked in threads."""
+        """`has_talk`: whether a conversation was not deleted; `removals`: how often documents
+        were, by any process. Both are asked in threads."""
         self.config = config
         self.registry = Registry(config.folders.registry)
         self.weights = Weights(config.folders.weights, store)
@@ -86,7 +88,9 @@ class Runtime:
             cards=self._preparing.cards(),
             start_timeout_s=config.settings.worker.start_timeout_s,
             measured=self._preparing.learn,
-            talks=Talks(States(config.folders.states, kept_bytes, is_there=has_talk)),
+            talks=Talks(
+                States(config.folders.states, kept_bytes, is_there=has_talk, removals=removals)
+            ),
         )
         self.guards = Guards(config.settings, self._earn)
         self._offered = -math.inf
@@ -260,6 +264,10 @@ class Runtime:
     async def forget(self, conversation: int) -> None:
         """Delete what engines had read of a conversation."""
         await self.pool.talks.forget(conversation)
+
+    async def forget_all(self) -> None:
+        """Delete what engines had read of every conversation."""
+        await self.pool.talks.forget_all()
 
     async def views(self) -> list[View]:
         """Every worker and its measured memory."""

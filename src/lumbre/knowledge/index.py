@@ -84,6 +84,11 @@ class Index:
         ((generation,),) = self._all("SELECT generation FROM knowledge_generation")
         return int(generation)
 
+    def removals(self) -> int:
+        """Grows whenever documents are forgotten; not where one is read anew."""
+        ((removals,),) = self._all("SELECT removals FROM knowledge_generation")
+        return int(removals)
+
     def known(self, path: str) -> Known | None:
         """What is kept under this path."""
         rows = self._all(
@@ -175,6 +180,7 @@ class Index:
                 if filing.forget(connection, path):
                     removed.append(path)
             if removed:
+                connection.execute("UPDATE knowledge_generation SET removals = removals + 1")
                 filing.forget_words(connection)
                 filing.changed(connection)
         return removed

@@ -102,5 +102,9 @@ SCHEMA = Schema(
             signature BLOB NOT NULL     -- what it is like: likeness.signatures
         ) STRICT;
         """,
+        """
+        ALTER TABLE knowledge_generation ADD COLUMN removals INTEGER NOT NULL DEFAULT 0;
+                                        -- how often documents were forgotten
+        """,
     ),
 )

@@ -4,7 +4,6 @@ Work that takes time answers with one JSON event a line, the last one `done` or 
 A caller that leaves ends the work it asked for.
 """
 
-import asyncio
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -49,8 +48,7 @@ def make_app(household: Household, ready: Callable[[], None] = lambda: None) -> 
     async def remove(request: Request) -> Response:
         body = await _body(request)
         named = zip(_list(body.get("typed")), _list(body.get("paths")), strict=False)
-        removed = await asyncio.to_thread(household.documents.remove, list(named))
-        return JSONResponse(removed)
+        return JSONResponse(await household.documents.remove(list(named)))
 
     async def search(request: Request) -> Response:
         return JSONResponse(await household.documents.search(await _body(request)))

@@ -37,8 +37,19 @@ class Documents:
     async def add(self, paths: Sequence[str]) -> AsyncGenerator[Event]:
         """Read files and folders into the index; one writer at a time.
 
-        The embedding model is loaded when the first text is there to embed.
+        The embedding model is loaded when the first text is there to embed. Where documents
+        went, for their files were deleted, so does what models had read of talks.
         """
+        before = await asyncio.to_thread(self._index.removals)
+        try:
+            async with aclosing(self._add(paths)) as events:
+                async for event in events:
+                    yield event
+        finally:
+            if await asyncio.to_thread(self._index.removals) != before:
+                await self._runtime.forget_all()
+
+    async def _add(self, paths: Sequence[str]) -> AsyncGenerator[Event]:
         settings = self._config.settings.documents
         counts = {"indexed": 0, "unchanged": 0, "failed": 0, "skipped": 0, "removed": 0}
         if self._adding.locked():
@@ -82,17 +93,24 @@ class Documents:
         """Every document that was added, and what became of it."""
         return [as_told(document) for document in self._index.documents(under)]
 
-    def remove(self, named: Sequence[tuple[str, str]]) -> Event:
+    async def remove(self, named: Sequence[tuple[str, str]]) -> Event:
         """Forget documents: these, and all under these folders. All are known, or none goes.
 
-        Each is what was typed and the same from here: `which`.
+        Each is what was typed and the same from here: `which`. What models had read of talks
+        goes too: nobody knows of which documents they had passages.
         """
+        removed = await asyncio.to_thread(self._remove, named)
+        if removed:
+            await self._runtime.forget_all()
+        return {"removed": removed}
+
+    def _remove(self, named: Sequence[tuple[str, str]]) -> list[str]:
         every = [document.path for document in self._index.documents()]
         wanted: dict[str, None] = {}
         for typed, absolute in named:
             under = [one.path for one in self._index.documents([escaped(absolute)])]
             wanted |= dict.fromkeys(under or [which(typed, escaped(absolute), every)])
-        return {"removed": self._index.remove(wanted)}
+        return self._index.remove(wanted)
 
     async def search(self, body: Event) -> list[Event]:
         """The passages that match best, best first."""

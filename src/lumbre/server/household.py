@@ -44,8 +44,13 @@ class Household:
         self.on_stop: Callable[[], None] = lambda: None
         self.store = Store(config.folders.database)
         self.conversations = Conversations(self.store)
-        self.runtime = Runtime(config, self.store, has_talk=self.conversations.has)
         self.index = Index(self.store)
+        self.runtime = Runtime(
+            config,
+            self.store,
+            has_talk=self.conversations.has,
+            removals=self.index.removals,
+        )
         self.cited = Cited(self.store)
         self.documents = Documents(config, self.index, self.cited, self.runtime)
         self.triggers = Triggers(self.runtime, self.store)

@@ -6,8 +6,9 @@ given to an engine only while the two agree to the byte: engines end over files 
 (llama.cpp: GGML_ASSERT in llama_state_seq_load_file). Whatever does not agree is deleted.
 
 Other processes keep and forget here too, and a person may delete the home at any moment. So
-nothing stays that was written while its conversation went, no folder is ever made, and
-nothing is written into one that stands where the folder that was opened has been.
+nothing stays that was written while its conversation went, or that was read before a document
+was forgotten of which it may have a passage; no folder is ever made, and nothing is written
+into one that stands where the folder that was opened has been.
 """
 
 import hashlib
@@ -54,16 +55,22 @@ class States:
         bound_bytes: int,
         disk_left_bytes: int = _DISK_LEFT_BYTES,
         is_there: Callable[[int], bool] = lambda conversation: True,
+        removals: Callable[[], int] = lambda: 0,
     ) -> None:
         """Where there is no such folder nothing is kept.
 
-        `is_there`: whether a conversation has not been deleted, by any process; it is called
-        from the threads that call this. What is here of others, or over the bound, goes now.
+        `is_there`: whether a conversation has not been deleted, `removals`: how often documents
+        were, by any process; they are called from the threads that call this. What is here of
+        others, or over the bound, goes now.
         """
         self._folder = folder
         self._bound_bytes = bound_bytes
         self._disk_left_bytes = disk_left_bytes
         self._is_there = is_there
+        self._removals = removals
+        self._read_at = removals()
+        """Engines that write here have read nothing of documents that were removed until then."""
+        self._begun: set[str] = set()
         self._lock = threading.Lock()
         self._count = 0
         self._opened = self._hold()
@@ -76,8 +83,11 @@ class States:
 
         Raises:
             OSError: the folder cannot be written.
+            LumbreError: whether documents were removed could not be asked.
         """
         if size_bytes > self._bound_bytes or not self._bound_bytes or not self._is_ours():
+            return None
+        if self._removals() != self._read_at:  # another process has removed some
             return None
         with self._lock:
             self._sweep()
@@ -85,6 +95,7 @@ class States:
                 return None
             self._count += 1
             name = name_of(conversation, self._count)
+            self._begun.add(name)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW
         os.close(os.open(self._folder / name, flags, 0o600))
         return name
@@ -108,6 +119,7 @@ class States:
             "format": _FORMAT,
             "conversation": conversation,
             "fingerprint": fingerprint,
+            "removals": self._read_at,
             "bytes": size_bytes,
             "sha256": _sha256(new),
         }
@@ -126,6 +138,7 @@ class States:
 
     def discard(self, name: str) -> None:
         """Take away what was begun and not kept."""
+        self._begun.discard(name)
         with suppress(OSError):
             (self._folder / name).unlink(missing_ok=True)
 
@@ -136,7 +149,7 @@ class States:
             return None
         state, facts_path = self._paths(conversation, fingerprint)
         try:
-            kept = _checked(state, facts_path, conversation, fingerprint)
+            kept = _checked(state, facts_path, conversation, fingerprint, self._read_at)
         except (OSError, ValueError, KeyError, TypeError):
             self.drop(conversation, fingerprint)
             return None
@@ -165,6 +178,16 @@ class States:
                 if number == conversation:
                     self.drop(number, fingerprint)
 
+    def forget_all(self) -> None:
+        """Delete every state, also those that are being written. Remove the documents first."""
+        with self._lock:
+            self._begun.clear()
+            for path in begun_in(self._folder):
+                self.discard(path.name)
+            for one in list(self._all()):
+                self.drop(*one)
+            self._read_at = self._removals()
+
     def total_bytes(self) -> int:
         """What all states take on the disk."""
         return sum(self._size(*one) for one in self._all())
@@ -188,10 +211,20 @@ class States:
         states = list(self._all())
         gone = {number for number in {number for number, _ in states} if not self._is_there(number)}
         for number, fingerprint in states:
-            if number in gone or not self._bound_bytes:
+            if number in gone or not self._bound_bytes or self._is_older(number, fingerprint):
                 self.drop(number, fingerprint)
         with suppress(OSError):
             self._make_room(0, left_bytes=0)
+
+    def _is_older(self, conversation: int, fingerprint: str) -> bool:
+        """Whether documents were removed after it was read, by a process that was killed then."""
+        try:
+            facts = json.loads(_read(self._paths(conversation, fingerprint)[1]))
+        except FileNotFoundError:  # half of one: it is deleted when it is looked for
+            return False
+        except (OSError, ValueError):
+            return True
+        return not isinstance(facts, dict) or facts.get("removals") != self._read_at
 
     def _is_ours(self) -> bool:
         """Whether the folder is the one that was opened, and not of another home in its place."""
@@ -207,6 +240,8 @@ class States:
     ) -> bool:
         """Give what was written its name. False: its conversation, or the folder, is gone."""
         if not self._is_ours() or not self._is_there(conversation):
+            return False
+        if new.name not in self._begun or self._removals() != self._read_at:
             return False
         self._supersede(conversation, fingerprint, model)
         state, facts_path = self._paths(conversation, fingerprint)
@@ -278,12 +313,15 @@ class States:
                     path.unlink()
 
 
-def _checked(state: Path, facts_path: Path, conversation: int, fingerprint: str) -> Kept:
+def _checked(
+    state: Path, facts_path: Path, conversation: int, fingerprint: str, removals: int
+) -> Kept:
     facts = json.loads(_read(facts_path))
-    if (facts["format"], facts["conversation"], facts["fingerprint"]) != (
+    if (facts["format"], facts["conversation"], facts["fingerprint"], facts["removals"]) != (
         _FORMAT,
         conversation,
         fingerprint,
+        removals,
     ):
         raise ValueError(facts["format"])
     if state.lstat().st_size != facts["bytes"] or _sha256(state) != facts["sha256"]:

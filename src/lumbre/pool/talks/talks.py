@@ -142,6 +142,19 @@ class Talks:
         async with self._lock(conversation):
             await asyncio.to_thread(self._states.forget, conversation)
 
+    async def forget_all(self) -> None:
+        """Delete what is kept of every talk, likewise. Those at work now are not kept later."""
+        for room in list(self._rooms.values()):
+            for conversation in [room.seats[at].conversation for at in seated(room.seats)]:
+                room.seats = leave(room.seats, conversation or 0)
+        for room in list(self._rooms.values()):
+            for at in range(len(room.seats)):
+                if not room.seats[at].is_busy:
+                    room.seats = lose(room.seats, at)
+                    with suppress(LumbreError):  # then it is forgotten with its worker
+                        await self._erase(room, at)
+        await asyncio.to_thread(self._states.forget_all)
+
     async def _sit(self, worker: int, room: _Room, request: ChatRequest) -> int:
         """Take a seat that is free, and have the talk in it."""
         if worker not in self._rooms:
