@@ -176,6 +176,7 @@ class Preparing:
             card_uuids=_uuids(placed.host, choice),
             tensor_split=tuple(count for _, count in choice.layers),
             expert_layers_on_cpu=_first_experts(placed.wish, choice),
+            warm_up=placed.wish.facts is not None and placed.wish.facts.experts > 0,
             engine_path=engine.path if manifest.engine in _LLAMA_CPP else "",
             batch_tokens=batch_tokens(placed.wish, choice),
             states_folder=str(self._config.folders.states) if manifest.engine in _LLAMA_CPP else "",

@@ -35,7 +35,7 @@ def test_no_module_has_a_name_that_means_anything() -> None:
 
 def test_only_the_faces_read_the_environment() -> None:
     """Everything else is handed what it needs."""
-    faces = {"cli/main.py", "server/daemon.py", "cli/attach.py", "pool/worker.py"}
+    faces = {"cli/main.py", "cli/live.py", "server/daemon.py", "cli/attach.py", "pool/worker.py"}
     programs = {"registry/tied_pip.py"}
     readers = {
         str(path.relative_to(SOURCE))

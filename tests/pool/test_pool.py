@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
@@ -21,11 +22,12 @@ from lumbre.core.errors import (
     WorkerFailed,
 )
 from lumbre.core.generation import ChatRequest
-from lumbre.core.machine import CPU, Memory
+from lumbre.core.machine import CPU, Device, Memory
 from lumbre.core.messages import Message
-from lumbre.core.model import Manifest
+from lumbre.core.model import Manifest, Role
 from lumbre.core.plan import Footprint
 from lumbre.hardware.memory import read_memory
+from lumbre.hardware.nvidia import Card
 from lumbre.pool.lease import Limits, Prepared
 from lumbre.pool.pool import Pool
 
@@ -317,3 +319,65 @@ async def test_the_reason_of_a_death_during_the_start_is_told_as_it_was_and_agai
         assert pool.past[-1].why == "failed"
         async with pool.lease("smollm2", insists=True) as lease:
             assert isinstance(lease.engine, Chats)
+
+
+async def test_two_that_do_not_fit_on_a_card_together_take_turns_there(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    """Real processes on an imagined card, of which each is said to hold 600 bytes."""
+
+    pools: list[Pool] = []
+
+    def cards() -> list[Card]:
+        pids = [pid for pool in pools for pid in pool.pids()]
+        free_bytes = 1000 - 600 * len(pids)
+        device = Device(id="gpu0", kind="cuda", name="Any", total_bytes=1000, free_bytes=free_bytes)
+        return [Card(device, "GPU-0", dict.fromkeys(pids, 600))]
+
+    async def prepare(model: str) -> Prepared:
+        one = prepared(smollm2, idle_s=300)
+        role: Role = "secondary"
+        return replace(
+            one,
+            manifest=replace(one.manifest, id=model, role=role),
+            need={**one.need, "gpu0": Footprint(weights_bytes=600)},
+        )
+
+    async def hello(pool: Pool, model: str) -> int:
+        async with pool.lease(model) as lease:
+            assert isinstance(lease.engine, Chats)
+            async with aclosing(lease.engine.chat(HELLO)) as deltas:
+                assert [delta async for delta in deltas]
+            return len(workers())
+
+    pool = Pool(prepare, read_memory, tmp_path, cards=cards)
+    pools.append(pool)
+    try:
+        asked = (hello(pool, model) for model in ("one", "two", "one", "three"))
+        assert await asyncio.gather(*asked) == [1, 1, 1, 1]
+        assert {view.device for view in await pool.views()} == {CPU}
+        assert {device.id for device in pool.devices()} == {CPU, "gpu0"}
+        assert {ended.why for ended in pool.past} == {"room"}
+    finally:
+        await pool.close()
+
+
+async def test_everybody_who_asks_while_it_closes_is_told_so(smollm2: Path, tmp_path: Path) -> None:
+    """Also who waits for a look at memory that takes its time."""
+
+    async def prepare(_: str) -> Prepared:
+        return prepared(smollm2)
+
+    looks = threading.Semaphore(0)
+
+    def memory() -> Memory:
+        looks.acquire(timeout=0.3)
+        return read_memory()
+
+    async with pool_of(tmp_path, prepare, memory) as pool:
+        asking = [asyncio.create_task(say_hello(pool)) for _ in range(3)]
+        await asyncio.sleep(0)
+        await pool.close()
+        looks.release(3)
+        told = await asyncio.gather(*asking, return_exceptions=True)
+        assert all(isinstance(answer, Stopping) for answer in told), told

@@ -99,3 +99,41 @@ async def test_what_can_be_missed_yields_and_the_primary_keeps_answering(
         assert await chat(pool, "second"), "there is room again"
     finally:
         await pool.close()
+
+
+async def test_what_a_model_takes_while_it_loads_is_not_taken_for_another_programs(
+    smollm2: Path, tmp_path: Path
+) -> None:
+    """It would be stopped for pressure that it makes itself, and loaded again, without end."""
+    room_bytes = NEED_BYTES + 20 * MIB
+
+    async def prepare(model: str) -> Prepared:
+        manifest = Manifest(
+            id=model, family="smollm2", role="secondary", format="gguf",
+            capabilities=("chat",), revision="1", path=smollm2.name,
+        )  # fmt: skip
+        return Prepared(
+            manifest=manifest,
+            files={"weights": smollm2},
+            settings=WorkerSettings(context_tokens=512, load_mode="read"),
+            need={CPU: Footprint(weights_bytes=NEED_BYTES)},
+            idle_s=300.0,
+        )
+
+    def memory() -> Memory:
+        return Memory(room_bytes, room_bytes - pool.held_bytes())
+
+    async def look_all_the_time() -> None:
+        while True:
+            await pool.look()
+
+    pool = Pool(prepare, memory, tmp_path, limits=Limits(reserve={CPU: 0}))
+    looking = asyncio.create_task(look_all_the_time())
+    try:
+        assert await chat(pool, "only")
+        assert pool.counters.loads == {"only": 1}
+        assert not pool.past
+    finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
+        await pool.close()

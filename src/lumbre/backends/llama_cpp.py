@@ -74,6 +74,7 @@ def orders(
         "expert_layers_on_cpu": settings.expert_layers_on_cpu,
         "adapters": [str(files["adapter"])] if "adapter" in files else [],
         "states_folder": settings.states_folder,
+        "warm_up": settings.warm_up,
         "embedding": embeds,
         # an embedder reads a text in one batch or not at all
         "batch_tokens": context_tokens if embeds else settings.batch_tokens,

@@ -1,8 +1,12 @@
 """What models may have of each graphics card, as the settings write it: "gpu0=6 GiB"."""
 
+import re
+
 from lumbre.config.load import Config
 from lumbre.core.errors import BadConfig
 from lumbre.core.units import parse_bytes
+
+_CARD = re.compile(r"gpu\d+")
 
 
 def card_caps(config: Config) -> dict[str, int]:
@@ -15,6 +19,8 @@ def card_caps(config: Config) -> dict[str, int]:
     for said in config.settings.memory.max_vram:
         device, _, size = said.partition("=")
         try:
+            if not _CARD.fullmatch(device.strip()):
+                raise ValueError("a card is wanted: gpu0=6 GiB")
             caps[device.strip()] = parse_bytes(size)
         except ValueError as error:
             raise BadConfig(

@@ -47,6 +47,9 @@ class WorkerSettings:
     """Layers on each of `devices`."""
     expert_layers_on_cpu: int = 0
     """The first so many of all layers keep their experts in main memory."""
+    warm_up: bool = False
+    """Have the engine touch all of its weights before it is ready. One token does that too, but
+    in a mixture of experts only to those it is sent to."""
     engine_path: str = ""
     """An engine that was installed: the folder of its package, or the program. Empty: the one
     that comes with lumbre, or the program of the engine's name on PATH."""

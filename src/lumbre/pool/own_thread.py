@@ -28,7 +28,7 @@ class OwnThread:
         return await loop.run_in_executor(self._threads, lambda: work(*args, **kwargs))
 
     def close(self) -> None:
-        """End the thread once its work in hand is done; waits for nothing."""
+        """End the thread once all it was asked for is done; waits for nothing."""
         if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.shutdown(wait=False)
             self._threads = None

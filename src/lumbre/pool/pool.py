@@ -19,7 +19,7 @@ from typing import Any, Literal
 from lumbre.core.errors import LumbreError, Stopping, WorkerFailed
 from lumbre.core.machine import Memory
 from lumbre.hardware.nvidia import Card
-from lumbre.hardware.usage import family
+from lumbre.hardware.usage import family, private_bytes
 from lumbre.pool.lease import (
     Counters,
     DeviceView,
@@ -33,31 +33,11 @@ from lumbre.pool.lease import (
     Waiting,
 )
 from lumbre.pool.measuring import tell
+from lumbre.pool.policy import events
 from lumbre.pool.policy.beside import fits_beside
 from lumbre.pool.policy.budget import short
 from lumbre.pool.policy.decide import decide
 from lumbre.pool.policy.end import due
-from lumbre.pool.policy.events import (
-    Asked,
-    Cancelled,
-    Closed,
-    Dismissed,
-    Earned,
-    Effect,
-    Event,
-    Gone,
-    Grant,
-    Kill,
-    Pinned,
-    Pressed,
-    Refuse,
-    Released,
-    Saw,
-    Stalled,
-    Start,
-    Started,
-    Stop,
-)
 from lumbre.pool.policy.state import Ticket
 from lumbre.pool.refusal import refusal_of
 from lumbre.pool.running import Running
@@ -149,11 +129,11 @@ class Pool:
         self._asked[number] = time.monotonic()
         is_well = True
         try:
-            if not self.is_ready(model):  # something may have to be started: look first
+            if not self.is_ready(model) and not self._state.closing:  # a start wants a look before
                 self._happened(await self._sight.thread.run(self._seen))
             terms = terms_of(prepared, self._limits, self.counters.mean_load_s(model))
             self._prepared[model] = prepared  # in one go: what is promised is what is started
-            self._happened(Asked(Ticket(number, model, insists), terms))
+            self._happened(events.Asked(Ticket(number, model, insists), terms))
             yield await answer
         except WorkerFailed:
             is_well = False
@@ -162,15 +142,17 @@ class Pool:
             # one event for both: a ticket still waiting is withdrawn, a lease comes back
             self._asked.pop(number, None)
             granted = self._waiting.pop(number, None) is None
-            self._happened(Released(number, is_well) if granted else Cancelled(number))
+            self._happened(
+                events.Released(number, is_well) if granted else events.Cancelled(number)
+            )
 
     def pin(self, model: str, *, is_pinned: bool = True) -> None:
         """Keep a model loaded once it is, or no longer, as a person wants it."""
-        self._happened(Pinned(model, is_pinned))
+        self._happened(events.Pinned(model, is_pinned))
 
     def earn(self, model: str, *, has_earned: bool = True) -> None:
         """Keep it loaded as long as nobody else needs the room, for it is needed often."""
-        self._happened(Earned(model, has_earned))
+        self._happened(events.Earned(model, has_earned))
 
     def fits(self, prepared: Prepared, staying: Sequence[Prepared] = ()) -> bool:
         """Whether it could stay loaded beside all that does, as memory was last seen.
@@ -194,22 +176,22 @@ class Pool:
         loaded = self._state.of_model(model)
         if loaded is None:
             return
-        self._happened(Dismissed(model))
+        self._happened(events.Dismissed(model))
         while (now := self._state.workers.get(loaded.worker)) is not None:
             if now.phase == "ready" and not now.leaving:  # it had to serve who waited for it
-                self._happened(Dismissed(model))
+                self._happened(events.Dismissed(model))
             self._news.clear()
             await self._news.wait()
 
     async def views(self) -> list[View]:
         """Every worker, with its memory as measured now."""
-        there = {n: r.worker for n, r in self._running.items() if r.worker}
+        pids = self._pids()
         return worker_views(
             self._state,
             time.monotonic(),
             roles={n: r.manifest.role for n, r in self._running.items()},
-            pids={number: worker.pid for number, worker in there.items()},
-            measured=await asyncio.to_thread(self._sight.whole, there),
+            pids=pids,
+            measured=await asyncio.to_thread(self._sight.whole, pids),
         )
 
     def devices(self) -> list[DeviceView]:
@@ -228,11 +210,11 @@ class Pool:
         """Read memory now, and act on it."""
         self._happened(await self._sight.thread.run(self._seen))
         if short(self._state):
-            self._happened(Pressed())
+            self._happened(events.Pressed())
 
     async def _glance(self) -> None:
         """Look at memory cheaply; closely where it seems short, or somebody waits for it."""
-        available = await self._sight.thread.run(self._sight.available)
+        available = await self._sight.thread.run(self._sight.glance)
         if self._state.queue or short(replace(self._state, available=available)):
             await self.look()
 
@@ -251,12 +233,15 @@ class Pool:
 
     def held_bytes(self) -> int:
         """What all workers hold of main memory that is not a mapped file."""
-        return sum(r.worker.private_bytes() for r in list(self._running.values()) if r.worker)
+        return sum(map(private_bytes, self.pids()))
 
     def pids(self) -> list[int]:
         """Every process of ours that is there now, those that workers started included."""
-        workers = [running.worker for running in list(self._running.values())]
-        return [pid for worker in workers if worker for pid in family(worker.pid)]
+        return [member for pid in self._pids().values() for member in family(pid)]
+
+    def _pids(self) -> dict[int, int]:
+        """By worker, those that are still loading too."""
+        return {number: one.pid for number, one in list(self._running.items()) if one.pid}
 
     @property
     def waiting(self) -> int:
@@ -275,7 +260,7 @@ class Pool:
 
     async def close(self, grace_s: float = 10.0) -> None:
         """Refuse who waits, let those in hand finish, and return when every process is gone."""
-        self._happened(Closed())
+        self._happened(events.Closed())
         if self._alarm:
             self._alarm.cancel()
         while going := {r.task for r in self._running.values() if r.task} | self._others:
@@ -286,7 +271,7 @@ class Pool:
         await self._watch.end()
         self._sight.thread.close()
 
-    def _happened(self, event: Event) -> None:
+    def _happened(self, event: events.Event) -> None:
         """Take one event, do what is decided. Never waits."""
         self._state, effects = decide(replace(self._state, now=time.monotonic()), event)
         for effect in effects:
@@ -295,27 +280,27 @@ class Pool:
         self._news.set()
         (self._watch.begin if self._state.workers or self._state.queue else self._watch.rest)()
 
-    def _act(self, effect: Effect) -> None:
+    def _act(self, effect: events.Effect) -> None:
         match effect:
-            case Start(worker, model):
+            case events.Start(worker, model):
                 running = Running(self._prepared[model], self._logs / f"{model}.log")
                 self._running[worker] = running
                 running.task = asyncio.create_task(self._live(worker, running))
-            case Stop(worker, why, room_for):
+            case events.Stop(worker, why, room_for):
                 running = self._running[worker]
                 _add(self.counters.stops, (running.model, why))
                 self.past.append(Ended(time.monotonic(), running.model, why, room_for))
                 _log.info("stop %s: %s %s", running.model, why, room_for)
                 self._aside(running.stop(self.talks.before_stop(worker, saving_s(why))))
-            case Kill(worker):
+            case events.Kill(worker):
                 running = self._running[worker]
                 _log.warning("kill %s: %s", running.model, running.failure)
                 self._aside(running.kill())
-            case Grant(ticket, worker):
+            case events.Grant(ticket, worker):
                 answer = self._waiting.pop(ticket)
                 if not answer.done():  # else cancelled this very moment: its lease comes back
                     answer.set_result(worker)
-            case Refuse():
+            case events.Refuse():
                 _add(self.counters.refusals, (effect.model, effect.why))
                 answer = self._waiting.pop(effect.ticket)
                 if not answer.done():
@@ -329,8 +314,8 @@ class Pool:
             load_s = await running.begin(self._start_timeout_s)
             _add(self.counters.loads, running.model)
             _add(self.counters.load_s, running.model, load_s)
-            self._happened(Started(number, load_s))
-            await self.measure(running.model, is_full=False)
+            self._happened(events.Started(number, load_s))
+            self._aside(self._measure_at_rest(number, running.model))
             if running.worker:
                 await running.worker.gone()
                 raise running.worker.failure()
@@ -346,14 +331,22 @@ class Pool:
         finally:
             await asyncio.shield(self._bury(number, running))
 
+    async def _measure_at_rest(self, number: int, model: str) -> None:
+        """What it holds after its load; reading that stops it for a moment, so not while somebody
+        waits for its first answer."""
+        while (loaded := self._state.workers.get(number)) and loaded.phase == "ready":
+            if not loaded.leases and all(t.model != model for t in self._state.queue):
+                await self.measure(model, is_full=False)
+                return
+            self._news.clear()
+            await self._news.wait()
+
     async def _bury(self, number: int, running: Running) -> None:
         """See a process gone, then say so."""
         loaded = self._state.workers[number]
         if loaded.phase != "stopping" or loaded.leaving == "stalled":
             _add(self.counters.failures, loaded.model)
             broke: Literal["failed", "stalled"] = "stalled" if running.stood_still else "failed"
-            if running.stood_still:
-                _add(self.counters.stalls, loaded.model)
             self.past.append(Ended(time.monotonic(), loaded.model, broke, ""))
             _log.warning("%s: %s", loaded.model, running.failure or "gone")
         await running.end()
@@ -362,21 +355,21 @@ class Pool:
         seen = await self._sight.thread.run(self._seen)
         self._failures[number] = running.failure or Stopping()
         self._running.pop(number)
-        self._happened(Gone(number, seen))
+        self._happened(events.Gone(number, seen))
         told = {cooling.worker for cooling in self._state.cooling.values()}
         self._failures = {n: error for n, error in self._failures.items() if n in told}
 
     def stalled(self, worker: int, reason: str) -> None:
         """A worker stands still: end it, and tell those who use it why."""
         if running := self._running.get(worker):
+            _add(self.counters.stalls, running.model)
             running.stands_still(reason)
-            self._happened(Stalled(worker))
+            self._happened(events.Stalled(worker))
 
-    def _seen(self) -> Saw:
-        there = {n: r.worker for n, r in list(self._running.items()) if r.worker}
+    def _seen(self) -> events.Saw:
         begun = time.monotonic()
-        available, held = self._sight.private(there)
-        return Saw(begun, available, held)
+        available, held = self._sight.private(self._pids())
+        return events.Saw(begun, available, held)
 
     def _set_alarm(self) -> None:
         """Wake when the next idle worker's time is up."""

@@ -25,11 +25,12 @@ from lumbre.planner import records
 from lumbre.registry import weights
 from lumbre.server.socket import owned, read_note
 from lumbre.store import Schema, Store, archive
+from lumbre.triggers import chains
 from lumbre.version import VERSION
 from lumbre.words import Sentence
 
-_OF_ONE_MACHINE = {"weights_checked", "headers", "dry_runs", "calibrations"}
-"""Tables of what lies on a disk, and of what was measured in a memory."""
+_OF_ONE_MACHINE = {"weights_checked", "headers", "dry_runs", "calibrations", "trigger_chains"}
+"""Tables of what lies on a disk, was measured in a memory, or is done by a process."""
 SCHEMAS: tuple[Schema, ...] = (
     conversation.SCHEMA,
     weights.SCHEMA,
@@ -37,6 +38,7 @@ SCHEMAS: tuple[Schema, ...] = (
     knowledge.SCHEMA,
     cited.SCHEMA,
     places.SCHEMA,
+    chains.SCHEMA,
 )
 """Every part of the database, in the order the household brings them."""
 

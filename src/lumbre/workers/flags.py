@@ -75,7 +75,7 @@ def flags(
         *may(("--fit", "off")),  # the plan decides what fits
         *may(("--no-context-shift",)),  # nothing is cut in silence
         *may(("--offline",)),
-        *may(("--no-warmup",)),  # the token that proves it ready touches the same
+        *may(("--warmup",) if settings["warm_up"] else ("--no-warmup",)),
         *may(("--no-ui",), ("--no-webui",)),
         *may(("--cors-origins", "")),
         *may(("--slots",)),

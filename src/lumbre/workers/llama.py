@@ -43,7 +43,7 @@ def parameters(settings: Mapping[str, Any]) -> Any:
     p.fit_params = False  # the plan decides what fits; the engine would shrink the context unasked
     p.verbosity = 2  # warnings and errors: the log stays small, and no request leaves a line in it
     p.use_jinja = True
-    p.warmup = False  # by all cores, and in vain: the token that proves it ready touches the same
+    p.warmup = settings["warm_up"]  # by all cores, while others would answer
     p.n_ctx = settings["context_tokens"]
     p.n_parallel = settings["slots"]
     p.kv_unified = True
