@@ -15,6 +15,7 @@ from lumbre.cli.main import EXIT_CODES, exit_code, main
 from lumbre.cli.session import Flags, Session, split_globals
 from lumbre.cli.verb import Group, Lumbre, _Spoken
 from lumbre.core.errors import BadArguments, LumbreError, leaves
+from lumbre.core.signals import SIGNALS
 from lumbre.version import VERSION
 from lumbre.words import LANGUAGES, Language, sentences
 from tests.conftest import Run, environment_of
@@ -100,6 +101,8 @@ BUILT = {
     *(f"cli.models.{state}" for state in ("absent", "partial", "present", "corrupt")),
     *(f"cli.docs.{status}" for status in ("indexed", "failed", "skipped")),
     "cli.models.forgotten",
+    *(f"cli.signal.{name.lower().replace('.', '_')}" for name in SIGNALS),
+    *(f"cli.signal.{told}" for told in ("notices", "unfinished")),
     *(f"cli.form.{option}" for option in ("lang", "set")),
     *(f"cli.{name}" for name in sentences("cli") if name.startswith("placeholder.")),
     *(f"cli.docs.row_{status}" for status in ("failed", "skipped")),
@@ -419,3 +422,17 @@ def test_an_answer_that_is_not_there_names_where_to_look(
     command = shlex.split(line.partition(": ")[2])
     assert command == ["lumbre", "docs", "search", question]
     assert lumbre(*command[1:]).returncode == 0
+
+
+def test_first_commands_at_once_all_see_every_model_that_comes_along(home: Path) -> None:
+    command = [sys.executable, "-m", "lumbre", "models", "list", "--json"]
+    environment = environment_of(home / "new")
+    started = [
+        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        for _ in range(4)
+    ]
+    told = [process.communicate(timeout=60)[0] for process in started]
+    assert all(process.returncode == 0 for process in started)
+    assert json.loads(told[0])
+    assert told == [told[0]] * 4
+    assert not list((home / "new").glob(".registry-*"))

@@ -20,7 +20,8 @@ ALWAYS = [
     "--model", "/w/m.gguf", "--host", "127.0.0.1", "--port", "0", "--api-key-file", "/dev/fd/9",
 ]  # fmt: skip
 QUIET = [
-    "--fit", "off", "--no-context-shift", "--offline", "--no-warmup", "--no-ui", "--cors-origins", "",
+    "--fit", "off", "--no-context-shift", "--offline", "--no-warmup", "--no-ui",
+    "--cors-origins", "",
     "--slots", "--verbosity", "2",
 ]  # fmt: skip
 

@@ -100,12 +100,12 @@ class Session:
 
     def prepare(self) -> None:
         """The folders, and on first use the starter household."""
-        fresh = not self.config.folders.registry.exists()
-        self.config.folders.make()
-        if fresh:
-            from lumbre.registry.household import write_household
+        registry = self.config.folders.registry
+        if not registry.exists():
+            from lumbre.registry.household import begin_household
 
-            write_household(self.config.folders.registry, "starter")
+            begin_household(registry, "starter")
+        self.config.folders.make()
 
     @contextmanager
     def household(self) -> Iterator["Client"]:

@@ -1,6 +1,9 @@
 """The models lumbre starts with: manifests it brings along, written into a person's folder."""
 
+import shutil
+import tempfile
 import tomllib
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -41,6 +44,20 @@ def write_household(folder: Path, name: Household, *, force: bool = False) -> li
         if _held(path) in known:
             _discard(path)
     return written
+
+
+def begin_household(folder: Path, name: Household) -> None:
+    """Make the registry folder where there is none, whole or not at all: another first command
+    may look at the same moment. A home that cannot be made is left for whoever makes folders.
+    """
+    with suppress(OSError):
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = Path(tempfile.mkdtemp(prefix=".registry-", dir=folder.parent))
+        try:
+            write_household(made, name)
+            made.rename(folder)
+        finally:  # somebody else was first
+            shutil.rmtree(made, ignore_errors=True)
 
 
 def shipped(name: Household) -> tuple[Manifest, ...]:
