@@ -48,6 +48,23 @@ async def test_before_anything_is_loaded_the_budget_is_known(home: Path) -> None
         assert [device["id"] for device in (await opened.models.top())["devices"]] == ["cpu"]
 
 
+async def test_looking_loads_nothing(home: Path) -> None:
+    """Whatever is asked about a model that is not loaded, but for an answer."""
+    async with household(home) as opened:
+        runtime = opened.runtime
+        await opened.models.ps()
+        await opened.models.top()
+        await opened.metrics()
+        opened.signalled({})
+        opened.documents.listed([])
+        opened.models.pin(TINIEST, is_pinned=True)
+        assert runtime.window_tokens() > 0
+        assert runtime.sampling(TINIEST).temperature >= 0
+        assert runtime.embedding_version
+        assert not runtime.pool.counters.loads
+        assert not runtime.pool.pids()
+
+
 async def test_a_model_in_use_ends_after_its_answer_and_not_before(home: Path) -> None:
     async with household(home) as opened:
         await everything(opened)
