@@ -42,13 +42,17 @@ class Terminal:
         self.seen = ""
         self._read = 0
         self._decoder = codecs.getincrementaldecoder("utf-8")()
+        wanted = environment_of(home, **({"TERM": "xterm"} | TINY | environment))
+        for name in ("COLUMNS", "LINES"):  # of whoever runs the tests: another terminal's
+            if name not in environment:
+                wanted.pop(name, None)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lumbre", *words],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
             start_new_session=True,
-            env=environment_of(home, **({"TERM": "xterm"} | TINY | environment)),
+            env=wanted,
         )
         os.close(theirs)
 

@@ -380,7 +380,10 @@ def test_what_it_measures_can_be_scraped(tiny: Run, home: Path, documents: Path)
     connection.close()
     for name in NAMES:
         assert f"# TYPE {name.removesuffix('_total')}" in text, name
-    assert 'lumbre_requests_total{model="smollm2-135m-instruct-q4_1",role="micro"} 1.0' in text
+    requests = [line for line in text.splitlines() if line.startswith("lumbre_requests_total{")]
+    assert requests == [
+        'lumbre_requests_total{model="smollm2-135m-instruct-q4_1",role="primary"} 1.0'
+    ]
 
 
 def test_what_does_not_fit_is_refused_with_the_figures(tiny: Run, documents: Path) -> None:

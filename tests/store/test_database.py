@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -210,3 +211,25 @@ def test_another_who_holds_it_too_long_is_named(store: Store) -> None:
     with store.writing() as connection:
         connection.execute("INSERT INTO things VALUES ('a')")
     assert names(store) == ["a"]
+
+
+def test_closing_does_not_stumble_over_a_thread_in_the_middle_of_a_question(tmp_path: Path) -> None:
+    store = Store(tmp_path / "lumbre.db")
+    asked, over = threading.Event(), threading.Event()
+
+    def look(_: int) -> int:
+        asked.set()
+        assert over.wait(30)
+        return 1
+
+    def ask() -> None:
+        connection = store.connection()
+        connection.create_scalar_function("look", look)
+        list(connection.execute("SELECT look(1)"))
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    assert asked.wait(30)
+    store.close()
+    over.set()
+    asking.join()

@@ -178,6 +178,6 @@ _ORDERS: Mapping[str, object] = {
     "path": "", "projector": "", "adapters": ["a"], "devices": [], "embedding": True,
     "context_tokens": 1, "slots": 1, "batch_tokens": 1, "generation_threads": 1,
     "prompt_threads": 1, "kv_type": "q8_0", "cache_ram_mib": 0, "checkpoints": 0,
-    "load_mode": "read", "extra_buffers": False, "states_folder": "states",
+    "load_mode": "read", "extra_buffers": False, "states_folder": "states", "warm_up": False,
 }  # fmt: skip
 """Every order that a release could fail to know, once."""

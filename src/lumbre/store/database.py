@@ -146,10 +146,13 @@ class Store:
                 backup.step()
 
     def close(self) -> None:
-        """Close every thread's connection. No transaction may be open."""
+        """Close every thread's connection. No transaction may be open. One that a thread is in
+        the middle of using goes with its process.
+        """
         with self._lock:
             for connection in self._opened:
-                connection.close()
+                with suppress(apsw.ThreadingViolationError):
+                    connection.close()
             self._opened.clear()
             self._threads = threading.local()
 

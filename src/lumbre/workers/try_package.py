@@ -17,7 +17,7 @@ ORDERS: dict[str, Any] = {
     "generation_threads": 1, "cache_ram_mib": 0, "checkpoints": 0, "load_mode": "read",
     "extra_buffers": False,
     "kv_type": "q8_0", "devices": ["gpu0"], "gpu_layers": 1, "tensor_split": [1],
-    "expert_layers_on_cpu": 1, "states_folder": "states",
+    "expert_layers_on_cpu": 1, "states_folder": "states", "warm_up": False,
 }  # fmt: skip
 
 
