@@ -217,7 +217,7 @@ def test_closing_does_not_stumble_over_a_thread_in_the_middle_of_a_question(tmp_
     store = Store(tmp_path / "lumbre.db")
     asked, over = threading.Event(), threading.Event()
 
-    def look(_: int) -> int:
+    def look(*_: object) -> int:
         asked.set()
         assert over.wait(30)
         return 1
