@@ -15,12 +15,14 @@ import time
 from contextlib import aclosing
 from pathlib import Path
 
+from homes import Model, manifest_of
+
 from lumbre.config.load import load
 from lumbre.core.backend import Chats, WorkerSettings
 from lumbre.core.generation import ChatRequest
 from lumbre.core.machine import CPU, Memory
 from lumbre.core.messages import Message
-from lumbre.core.model import Manifest
+from lumbre.core.model import Role
 from lumbre.core.plan import Footprint
 from lumbre.hardware.usage import private_bytes
 from lumbre.pool.lease import Limits, Prepared
@@ -47,12 +49,9 @@ async def once(weights: Path, logs: Path) -> float:
     others: list[int] = []
 
     async def prepare(model: str) -> Prepared:
-        manifest = Manifest(
-            id=model, family="any", role="primary" if model == "primary" else "secondary",
-            format="gguf", capabilities=("chat",), revision="1", path=weights.name,
-        )  # fmt: skip
+        role: Role = "primary" if model == "primary" else "secondary"
         return Prepared(
-            manifest=manifest,
+            manifest=manifest_of(Model(model, weights, 512, role)),
             files={"weights": weights},
             settings=WorkerSettings(context_tokens=512, load_mode="read"),
             need={CPU: Footprint(weights_bytes=NEED_BYTES)},

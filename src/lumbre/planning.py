@@ -22,7 +22,7 @@ from lumbre.core.plan import Plan, Refused
 from lumbre.engines.choose import AUTO, choose_for
 from lumbre.engines.find import Found, built_in, find
 from lumbre.formats.gguf import read_facts
-from lumbre.hardware.nvidia import read_graphics
+from lumbre.hardware.nvidia import held_on, read_graphics
 from lumbre.hardware.probe import VISIBLE, this_machine
 from lumbre.planner.estimate import Estimator, Here
 from lumbre.planner.footprint import WITHOUT_FORMULA_BYTES
@@ -181,11 +181,7 @@ class Planning:
 
     def held_on_cards(self, pids: Collection[int]) -> dict[str, int]:
         """Bytes that processes hold on each card, where the driver tells."""
-        return {
-            card.device.id: sum(card.used_bytes_by_pid.get(pid, 0) for pid in pids)
-            for card in read_graphics(self._config.visible_cards).cards
-            if any(pid in card.used_bytes_by_pid for pid in pids)
-        }
+        return held_on(read_graphics(self._config.visible_cards).cards, pids)
 
     @contextmanager
     def estimating(self, wanted: Wanted) -> Iterator[Estimator]:

@@ -6,7 +6,7 @@ runs; what a worker then holds corrects the next plan.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 
 from lumbre.config import Config
 from lumbre.config.vram import card_caps
@@ -56,7 +56,7 @@ class Preparing:
     def limits(self) -> Limits:
         """What the settings let the pool use of the machine."""
         memory, pool = self._config.settings.memory, self._config.settings.pool
-        cards = [card.id for card in self._machine().cards]
+        cards = [card.id for card in self._at_start.cards]
         reserve = {CPU: memory.reserve_bytes} | dict.fromkeys(cards, memory.reserve_vram_bytes)
         caps = card_caps(self._config)
         if memory.max_ram_gb:
@@ -74,7 +74,12 @@ class Preparing:
 
     def cards(self) -> Callable[[], Sequence[Card]] | None:
         """Looks at the graphics cards; None where there is none to look at."""
-        return self._cards if self._machine().cards else None
+        return self._cards if self._at_start.cards else None
+
+    @cached_property
+    def _at_start(self) -> Host:
+        """The machine, for which cards there are: asking their driver takes time."""
+        return self._machine()
 
     def _cards(self) -> Sequence[Card]:
         if self._is_described:
@@ -86,7 +91,7 @@ class Preparing:
     ) -> Prepared:
         """`held_bytes` is what our workers hold of main memory now, `pids` are their processes.
 
-        One at a time: several cold models at once would each ask the engine the same.
+        To be called once at a time: several cold models would each ask the engine the same.
 
         Raises:
             WeightsMissing, WrongChecksum, BadWeights: its files are not what they have to be.

@@ -48,6 +48,21 @@ def another_program(taken_bytes: int) -> Iterator[int]:
         hog.stdout.close()
 
 
+def prepared(weights: Path, model: str) -> Prepared:
+    role: Role = "primary" if model == "primary" else "secondary"
+    manifest = Manifest(
+        id=model, family="smollm2", role=role, format="gguf",
+        capabilities=("chat",), revision="1", path=weights.name,
+    )  # fmt: skip
+    return Prepared(
+        manifest=manifest,
+        files={"weights": weights},
+        settings=WorkerSettings(context_tokens=512, load_mode="read"),
+        need={CPU: Footprint(weights_bytes=NEED_BYTES)},
+        idle_s=None if model == "primary" else 300.0,
+    )
+
+
 async def chat(pool: Pool, model: str) -> str:
     async with pool.lease(model) as lease:
         assert isinstance(lease.engine, Chats)
@@ -61,18 +76,7 @@ async def test_what_can_be_missed_yields_and_the_primary_keeps_answering(
     others: list[int] = []
 
     async def prepare(model: str) -> Prepared:
-        role: Role = "primary" if model == "primary" else "secondary"
-        manifest = Manifest(
-            id=model, family="smollm2", role=role, format="gguf",
-            capabilities=("chat",), revision="1", path=smollm2.name,
-        )  # fmt: skip
-        return Prepared(
-            manifest=manifest,
-            files={"weights": smollm2},
-            settings=WorkerSettings(context_tokens=512, load_mode="read"),
-            need={CPU: Footprint(weights_bytes=NEED_BYTES)},
-            idle_s=None if model == "primary" else 300.0,
-        )
+        return prepared(smollm2, model)
 
     def memory() -> Memory:
         used_bytes = pool.held_bytes() + sum(map(private_bytes, others))
@@ -108,17 +112,7 @@ async def test_what_a_model_takes_while_it_loads_is_not_taken_for_another_progra
     room_bytes = NEED_BYTES + 20 * MIB
 
     async def prepare(model: str) -> Prepared:
-        manifest = Manifest(
-            id=model, family="smollm2", role="secondary", format="gguf",
-            capabilities=("chat",), revision="1", path=smollm2.name,
-        )  # fmt: skip
-        return Prepared(
-            manifest=manifest,
-            files={"weights": smollm2},
-            settings=WorkerSettings(context_tokens=512, load_mode="read"),
-            need={CPU: Footprint(weights_bytes=NEED_BYTES)},
-            idle_s=300.0,
-        )
+        return prepared(smollm2, model)
 
     def memory() -> Memory:
         return Memory(room_bytes, room_bytes - pool.held_bytes())

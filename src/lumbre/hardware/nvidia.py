@@ -8,7 +8,7 @@ CUDA_DEVICE_ORDER=PCI_BUS_ID.
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -59,6 +59,15 @@ class Graphics:
     """The newest that the driver serves: "12.4"."""
     troubles: tuple[Sentence, ...] = ()
     """Why cards, or all of them, cannot be used."""
+
+
+def held_on(cards: Iterable[Card], pids: Collection[int]) -> dict[str, int]:
+    """Bytes that processes hold on each card, where the driver tells."""
+    return {
+        card.device.id: sum(card.used_bytes_by_pid.get(pid, 0) for pid in pids)
+        for card in cards
+        if any(pid in card.used_bytes_by_pid for pid in pids)
+    }
 
 
 def read_graphics(

@@ -2,18 +2,16 @@
 
 import math
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lumbre.core.machine import CPU, Memory
-from lumbre.hardware.nvidia import Card
+from lumbre.hardware.nvidia import Card, held_on
 from lumbre.hardware.usage import family, private_bytes, pss_bytes
 from lumbre.pool.own_thread import OwnThread
 from lumbre.pool.policy.state import Resources
 
 Held = dict[int, dict[str, int]]
-
-
 _CARDS_S = 10.0
 """Between two looks at cards when nothing happens: asking a driver starts a process."""
 
@@ -60,7 +58,7 @@ class Sight:
         held = {n: {CPU: sum(map(private_bytes, members))} for n, members in families.items()}
         cards = self._cards_now()
         for number, members in families.items():
-            held[number] |= on_cards(cards, members)
+            held[number] |= held_on(cards, members)
         return self._available(cards), held
 
     def whole(self, pids: Mapping[int, int]) -> Held:
@@ -68,16 +66,6 @@ class Sight:
         cards = self._cards_now()
         families = {number: family(pid) for number, pid in pids.items()}
         return {
-            number: {CPU: sum(map(pss_bytes, members)), **on_cards(cards, members)}
+            number: {CPU: sum(map(pss_bytes, members)), **held_on(cards, members)}
             for number, members in families.items()
         }
-
-
-def on_cards(cards: Iterable[Card], pids: Collection[int]) -> dict[str, int]:
-    """What processes hold of each card, where the driver tells."""
-    seen = {card.device.id: card.used_bytes_by_pid for card in cards}
-    return {
-        device: sum(used.get(pid, 0) for pid in pids)
-        for device, used in seen.items()
-        if any(pid in used for pid in pids)
-    }
